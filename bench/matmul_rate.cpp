@@ -1,0 +1,43 @@
+#include "bench/matmul_rate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <dnnl.hpp>
+
+namespace easel::bench {
+
+double matmul_gflops() {
+  constexpr int64_t kSize = 2048;
+  constexpr int kRepeats = 12;
+  using Memory = dnnl::memory;
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const auto plain = Memory::desc({kSize, kSize}, Memory::data_type::f32, Memory::format_tag::ab);
+  const auto packed = Memory::desc({kSize, kSize}, Memory::data_type::f32, Memory::format_tag::any);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc desc(engine, plain, packed, plain);
+#else
+  const dnnl::matmul::primitive_desc desc({plain, packed, plain}, engine);
+#endif
+  const dnnl::matmul matmul(desc);
+  const auto filled = [&](const Memory::desc& layout) {
+    Memory memory(layout, engine);
+    auto* const values = static_cast<float*>(memory.get_data_handle());
+    std::fill(values, values + layout.get_size() / sizeof(float), 0.01f);
+    return memory;
+  };
+  const Memory a = filled(desc.src_desc());
+  const Memory b = filled(desc.weights_desc());
+  const Memory c = filled(desc.dst_desc());
+  double best = 0.0;
+  for (int i = 0; i < kRepeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    matmul.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
+    stream.wait();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, 2e-9 * static_cast<double>(kSize * kSize * kSize) / seconds.count());
+  }
+  return best;
+}
+
+}  // namespace easel::bench

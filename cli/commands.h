@@ -1,0 +1,16 @@
+// The commands of easel: each declares its options and, when chosen, calls the library.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace easel::cli {
+
+void add_txt2img_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+void add_models_command(CLI::App& app);
+void add_samplers_command(CLI::App& app);
+void add_watermark_command(CLI::App& app);
+
+}  // namespace easel::cli

@@ -1,0 +1,31 @@
+// Runs a job and saves its images: what all commands that make images share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/model_options.h"
+#include "easel/pipeline/request.h"
+
+namespace CLI {
+class App;
+}
+
+namespace easel::cli {
+
+struct OutputArgs {
+  std::optional<std::string> file = {};
+  std::optional<std::string> folder = {};
+  bool skip_grid = false;
+  bool skip_save = false;
+  std::optional<int64_t> grid_columns = {};
+  bool quiet = false;
+  bool json = false;
+};
+
+void add_output_options(CLI::App& command, OutputArgs& args);
+
+// command: "txt2img", which names the folder too.
+void run_generate(const std::string& command, const Request& request, const ModelArgs& model, const OutputArgs& output);
+
+}  // namespace easel::cli

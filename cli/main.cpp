@@ -1,0 +1,107 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/exit_status.h"
+#include "easel/base/error.h"
+#include "easel/base/system.h"
+#include "easel/base/text.h"
+#include "easel/pipeline/pipeline.h"
+
+namespace easel::cli {
+namespace {
+
+int fail(int status, const std::string& message) {
+  fmt::print(stderr, "easel: {}\n", message);
+  return status;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+// The option names of the command that was chosen.
+std::vector<std::string> option_names(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  std::vector<std::string> names;
+  for (const CLI::Option* option : (chosen.empty() ? app : *chosen.front()).get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::string suggestion(const std::string& name, const std::vector<std::string>& known) {
+  const auto nearest = nearest_name(name, known);
+  return nearest ? fmt::format("; did you mean '{}'?", *nearest) : "";
+}
+
+// A word that is neither an option nor a command of ours ends in a suggestion.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);  // --help, --version
+  const auto chosen = app.get_subcommands();
+  const std::string command = chosen.empty() ? "easel" : "easel " + chosen.front()->get_name();
+  std::string message = error.what();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+    const auto is_option = [](const std::string& word) { return word.starts_with("-"); };
+    const auto option = std::find_if(extras.begin(), extras.end(), is_option);
+    const std::string& word = option == extras.end() ? extras.front() : *option;
+    message = fmt::format("unknown {} '{}'{}", is_option(word) ? "option" : "argument", word,
+                          suggestion(word.substr(0, word.find('=')), option_names(app)));
+  }
+  return fail(kUsageStatus, fmt::format("{}\nSee '{} --help'.", message, command));
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app("Create images on your own PC from text.", "easel");
+  app.set_version_flag("--version", program_version());
+  app.require_subcommand(1);
+  add_txt2img_command(app);
+  add_info_command(app);
+  add_models_command(app);
+  add_samplers_command(app);
+  add_watermark_command(app);
+  app.footer("'easel COMMAND --help' tells the options of a command.");
+
+  if (argc < 2) {
+    fmt::print(stderr, "{}", app.help());
+    return kUsageStatus;
+  }
+  const std::string command = argv[1];
+  const std::vector<std::string> known = command_names(app);
+  if (!command.starts_with("-") && std::find(known.begin(), known.end(), command) == known.end()) {
+    return fail(kUsageStatus,
+                fmt::format("unknown command '{}'{}\nSee 'easel --help'.", command, suggestion(command, known)));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return explain(app, error);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace easel::cli
+
+int main(int argc, char** argv) {
+  using easel::cli::fail;
+  easel::limit_spinning(argv);
+  try {
+    return easel::cli::run(argc, argv);
+  } catch (const easel::Error& error) {
+    return fail(easel::cli::exit_status(error.code()), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(easel::cli::exit_status(easel::ErrorCode::out_of_memory),
+                "out of memory; try a smaller size or batch, or --low-memory");
+  } catch (const std::exception& error) {
+    return fail(easel::cli::kInternalStatus, fmt::format("internal error: {}", error.what()));
+  }
+}

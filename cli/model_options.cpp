@@ -1,0 +1,88 @@
+#include "cli/model_options.h"
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "easel/base/error.h"
+#include "easel/base/text.h"
+#include "easel/pipeline/assets.h"
+
+namespace easel::cli {
+namespace {
+
+using Unit = std::pair<std::string_view, double>;
+constexpr std::array kUnits = {Unit{"", 1.0},      Unit{"b", 1.0},   Unit{"k", 1e3},      Unit{"kb", 1e3},
+                               Unit{"m", 1e6},     Unit{"mb", 1e6},  Unit{"g", 1e9},      Unit{"gb", 1e9},
+                               Unit{"t", 1e12},    Unit{"tb", 1e12}, Unit{"kib", 0x1p10}, Unit{"mib", 0x1p20},
+                               Unit{"gib", 0x1p30}};
+constexpr double kMaxBytes = 1e15;
+
+}  // namespace
+
+void add_model_options(CLI::App& command, ModelArgs& args) {
+  const std::string group = "Model";
+  command.add_option("--ckpt,--model", args.checkpoint, "Checkpoint file, or the name of one in the models folder")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--config", args.config, "Configuration of the original scripts (v2-inference-v.yaml, ...)")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--vae", args.vae, "VAE to use instead of the checkpoint's")->type_name("FILE")->group(group);
+  command.add_option("--prediction", args.prediction, "What the network predicts: eps or v; found out if not given")
+      ->type_name("KIND")
+      ->group(group);
+  const std::string machine = "Machine";
+  command.add_option("--device", args.device, "What computes: cpu")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(machine);
+  command.add_option("--threads", args.threads, "Threads; 0: one for each processor")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(machine);
+  command.add_option("--memory-limit", args.memory_limit, "Use at most so much memory: 6GB, 500MB")
+      ->type_name("SIZE")
+      ->group(machine);
+  command
+      .add_flag("--low-memory", args.low_memory, "Read weights from the file at each use: slow, takes little memory")
+      ->group(machine);
+  command.add_option("--precision", args.precision, "full or autocast; a processor computes in full precision anyway")
+      ->type_name("KIND")
+      ->group(machine);
+}
+
+PipelineOptions pipeline_options(const ModelArgs& args) {
+  if (!args.precision.empty() && args.precision != "full" && args.precision != "autocast") {
+    throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full or autocast", args.precision);
+  }
+  PipelineOptions options{.checkpoint = find_model(args.checkpoint)};
+  if (args.config) options.config = *args.config;
+  if (args.vae) options.vae = *args.vae;
+  options.prediction = args.prediction;
+  options.device = args.device;
+  options.threads = args.threads;
+  if (!args.memory_limit.empty()) options.memory_limit_bytes = parse_bytes(args.memory_limit);
+  options.low_memory = args.low_memory;
+  return options;
+}
+
+std::string precision_note(const ModelArgs& args) {
+  if (args.precision != "autocast") return {};
+  return "note: --precision autocast: a processor computes in full precision (f32)";
+}
+
+uint64_t parse_bytes(const std::string& text) {
+  double number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string name = lower_ascii(trim(std::string_view(result.ptr, text.data() + text.size())));
+  for (const auto& [unit, factor] : kUnits) {
+    if (result.ec == std::errc() && name == unit && number > 0 && number * factor <= kMaxBytes) {
+      return static_cast<uint64_t>(number * factor);
+    }
+  }
+  throw Error(ErrorCode::invalid_request, "the size '{}' cannot be read, expected something like 6GB or 500MB", text);
+}
+
+}  // namespace easel::cli

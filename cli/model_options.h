@@ -1,0 +1,36 @@
+// The options that say which model runs, and on what.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "easel/pipeline/pipeline.h"
+
+namespace CLI {
+class App;
+}
+
+namespace easel::cli {
+
+struct ModelArgs {
+  std::optional<std::string> checkpoint = {};
+  std::optional<std::string> config = {};
+  std::optional<std::string> vae = {};
+  std::optional<std::string> prediction = {};
+  std::string device = "cpu";
+  int threads = 0;
+  std::string memory_limit = {};
+  bool low_memory = false;
+  std::string precision = {};
+};
+
+void add_model_options(CLI::App& command, ModelArgs& args);
+// Throws Error invalid_request or not_found.
+PipelineOptions pipeline_options(const ModelArgs& args);
+// What a person should know about these options; empty if nothing.
+std::string precision_note(const ModelArgs& args);
+
+// "6GB", "500 MB", "4G", "1000000": powers of 1000, or of 1024 for KiB, MiB and GiB. Throws Error invalid_request.
+uint64_t parse_bytes(const std::string& text);
+
+}  // namespace easel::cli

@@ -1,0 +1,176 @@
+#include "cli/request_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "easel/base/error.h"
+#include "easel/base/file.h"
+#include "easel/base/text.h"
+
+namespace easel::cli {
+namespace {
+
+constexpr uint64_t kMaxPromptFileBytes = 16 * 1024 * 1024;
+
+void add_prompt_options(CLI::App& command, RequestArgs& args) {
+  const std::string group = "Prompt";
+  command.add_option("prompt,--prompt", args.prompt, "What to draw")->type_name("TEXT")->group(group);
+  command.add_option("--negative-prompt", args.request.negative_prompt, "What to keep away from")
+      ->type_name("TEXT")
+      ->group(group);
+  command.add_option("--from-file", args.from_file, "A prompt from each line of a file, an image for each")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--repeat", args.repeat, "Each line of --from-file so often")->type_name("N")->group(group);
+}
+
+void add_image_options(CLI::App& command, RequestArgs& args) {
+  const std::string group = "Images";
+  Request& request = args.request;
+  command.add_option("--W,--width", request.width_px, "Width in pixels, a multiple of 64")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--H,--height", request.height_px, "Height in pixels, a multiple of 64")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--n_samples,--batch-size", request.batch_size, "Images made together")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--n_iter,--batch-count", request.batch_count, "How often")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--C", args.latent_channels, "Latent channels: 4")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--f", args.downsampling, "Pixels of a latent's pixel: 8")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  command.add_flag("--no-watermark", args.no_watermark, "Do not write the invisible watermark")->group(group);
+}
+
+void add_sampling_options(CLI::App& command, RequestArgs& args) {
+  const std::string group = "Sampling";
+  Request& request = args.request;
+  command.add_option("--ddim_steps,--steps", request.steps, "Denoising steps")->type_name("N")->group(group);
+  command.add_option("--scale,--cfg-scale", request.guidance_scale, "How closely to follow the prompt")
+      ->type_name("X")
+      ->group(group);
+  command.add_option("--sampler", request.sampler, "See 'easel samplers'; \"DPM++ 2M Karras\" is understood too")
+      ->type_name("NAME")
+      ->group(group);
+  command.add_option("--schedule", request.schedule, "Noise levels of the steps; see 'easel samplers'")
+      ->type_name("NAME")
+      ->group(group);
+  command.add_flag("--plms", args.plms, "Same as --sampler plms")->group(group);
+  command.add_flag("--dpm_solver,--dpm", args.dpm_solver, "Same as --sampler dpm_solver")->group(group);
+  command.add_option("--ddim_eta,--eta", request.eta, "Share of fresh noise at each step, 0 to 1")
+      ->type_name("X")
+      ->group(group);
+  command.add_option("--seed", args.seed, "Where the noise starts from; random if not given, or -1")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--rng", request.rng, "Random numbers as PyTorch draws them on a cpu or gpu, or as numpy")
+      ->capture_default_str()
+      ->type_name("KIND")
+      ->group(group);
+  command
+      .add_option("--batch-noise", args.batch_noise,
+                  "per-image: image i is that of seed + i; compvis: drawn for all at once, as the original scripts")
+      ->capture_default_str()
+      ->type_name("KIND")
+      ->group(group);
+  command.add_flag("--fixed_code", request.fixed_code, "Every batch starts from the same noise")->group(group);
+}
+
+// As the original scripts read it: an empty line is an empty prompt.
+std::vector<std::string> read_lines(const std::string& file) {
+  std::string text = read_text_file(file, kMaxPromptFileBytes);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // byte order mark
+  if (text.ends_with('\n')) text.pop_back();
+  std::vector<std::string> lines = text.empty() ? std::vector<std::string>() : split(text, '\n');
+  for (std::string& line : lines) {
+    if (line.ends_with('\r')) line.pop_back();
+  }
+  if (lines.empty()) throw Error(ErrorCode::invalid_request, "{}: holds no prompt", file);
+  return lines;
+}
+
+std::vector<std::string> prompts_from_file(const RequestArgs& args) {
+  const int64_t repeat = args.repeat.value_or(1);
+  if (repeat < 1 || repeat > static_cast<int64_t>(kMaxPrompts)) {
+    throw Error(ErrorCode::invalid_request, "--repeat is {}, expected 1 to {}", repeat, kMaxPrompts);
+  }
+  const std::vector<std::string> lines = read_lines(*args.from_file);
+  if (lines.size() * static_cast<size_t>(repeat) > kMaxPrompts) {
+    throw Error(ErrorCode::invalid_request, "{}: {} lines, {} times each, are more than {} prompts", *args.from_file,
+                lines.size(), repeat, kMaxPrompts);
+  }
+  std::vector<std::string> prompts;
+  for (const std::string& line : lines) prompts.insert(prompts.end(), static_cast<size_t>(repeat), line);
+  return prompts;
+}
+
+void read_prompt(const RequestArgs& args, Request& request) {
+  if (args.from_file && args.prompt) {
+    throw Error(ErrorCode::invalid_request, "--prompt and --from-file contradict each other; leave one out");
+  }
+  if (args.repeat && !args.from_file) {
+    throw Error(ErrorCode::invalid_request, "--repeat is for --from-file; for more images say --n_iter or --n_samples");
+  }
+  if (args.from_file) {
+    request.prompts = prompts_from_file(args);
+  } else if (args.prompt) {
+    request.prompt = *args.prompt;
+  } else {
+    throw Error(ErrorCode::invalid_request, "what shall be drawn? Say it with --prompt \"a red bird\", or --from-file");
+  }
+}
+
+void choose_sampler(const RequestArgs& args, Request& request) {
+  const int chosen = int{args.plms} + int{args.dpm_solver} + int{request.sampler.has_value()};
+  if (chosen > 1) {
+    throw Error(ErrorCode::invalid_request,
+                "more than one sampler is chosen; give one of --plms, --dpm_solver, --sampler");
+  }
+  if (args.plms) request.sampler = "plms";
+  if (args.dpm_solver) request.sampler = "dpm_solver";
+}
+
+void check_latent(const RequestArgs& args) {
+  if (args.latent_channels != 4) {
+    throw Error(ErrorCode::invalid_request, "--C is {}, but the latents of Stable Diffusion have 4 channels",
+                args.latent_channels);
+  }
+  if (args.downsampling != 8) {
+    throw Error(ErrorCode::invalid_request, "--f is {}, but the latents of Stable Diffusion are 8 times smaller",
+                args.downsampling);
+  }
+}
+
+}  // namespace
+
+void add_request_options(CLI::App& command, RequestArgs& args) {
+  add_prompt_options(command, args);
+  add_image_options(command, args);
+  add_sampling_options(command, args);
+}
+
+Request make_request(const RequestArgs& args) {
+  Request request = args.request;
+  check_latent(args);
+  read_prompt(args, request);
+  choose_sampler(args, request);
+  if (args.seed && *args.seed < -1) {
+    throw Error(ErrorCode::invalid_request, "--seed is {}, expected 0 or more, or -1 for a random one", *args.seed);
+  }
+  if (args.seed && *args.seed >= 0) request.seed = static_cast<uint64_t>(*args.seed);
+  request.noise_order = parse_noise_order(args.batch_noise);
+  request.watermark = !args.no_watermark;
+  check(request);
+  return request;
+}
+
+}  // namespace easel::cli

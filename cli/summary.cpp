@@ -1,0 +1,67 @@
+#include "cli/summary.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "easel/base/error.h"
+#include "easel/base/system.h"
+#include "easel/base/text.h"
+
+namespace easel::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double seconds_per_step(const StageTimes& times) {
+  return times.network_steps == 0 ? 0.0 : times.sampling.count() / static_cast<double>(times.network_steps);
+}
+
+Json images_json(const Result& result, const SavedFiles& files) {
+  Json images = Json::array();
+  for (size_t i = 0; i < result.images.size(); ++i) {
+    const GeneratedImage& image = result.images[i];
+    Json entry;
+    if (i < files.images.size()) entry["file"] = files.images[i].string();
+    entry["seed"] = image.seed;
+    entry["prompt"] = image.prompt;
+    entry["watermark"] = image.watermarked;
+    images.push_back(std::move(entry));
+  }
+  return images;
+}
+
+}  // namespace
+
+std::string summary_text(const Result& result, Seconds total) {
+  const Request& request = result.request;
+  const bool watermarked = std::any_of(result.images.begin(), result.images.end(),
+                                       [](const GeneratedImage& image) { return image.watermarked; });
+  return fmt::format("seed {}: {}x{}, {} steps of {}, {:.1f} s ({:.2f} s/step), peak memory {}, {}", *request.seed,
+                     *request.width_px, *request.height_px, *request.steps, *request.sampler, total.count(),
+                     seconds_per_step(result.times), format_bytes(peak_resident_bytes()),
+                     watermarked ? "watermarked" : "no watermark");
+}
+
+std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total) {
+  const StageTimes& times = result.times;
+  Json json;
+  json["seed"] = *result.request.seed;
+  json["images"] = images_json(result, files);
+  if (files.grid) json["grid"] = files.grid->string();
+  json["request"] = Json::parse(to_json(result.request));
+  json["model"] = {
+      {"file", model.file}, {"name", model.name}, {"family", model.family}, {"prediction", model.prediction}};
+  json["seconds"] = {{"open", times.open.count()},
+                     {"text", times.text.count()},
+                     {"sampling", times.sampling.count()},
+                     {"decoding", times.decoding.count()},
+                     {"total", total.count()}};
+  json["steps_done"] = times.network_steps;
+  json["seconds_per_step"] = seconds_per_step(times);
+  json["peak_rss_bytes"] = peak_resident_bytes();
+  json["peak_tensor_bytes"] = result.peak_tensor_bytes;
+  json["warnings"] = result.warnings;
+  return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+}  // namespace easel::cli

@@ -1,0 +1,23 @@
+// What is said at the end of a job.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "easel/pipeline/pipeline.h"
+
+namespace easel::cli {
+
+struct SavedFiles {
+  std::vector<std::filesystem::path> images = {};  // of the result's images, in order; empty with --skip_save
+  std::optional<std::filesystem::path> grid = {};
+};
+
+// A line for people.
+std::string summary_text(const Result& result, Seconds total);
+// For programs: --json.
+std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total);
+
+}  // namespace easel::cli

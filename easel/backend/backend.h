@@ -1,0 +1,68 @@
+// Backend: the operations that a device library implements, one method per op.
+//
+// Called by easel/ops only, which has checked all shapes and allocated `out`. Activations are f32, channels-last.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "easel/tensor/parameter.h"
+#include "easel/tensor/tensor.h"
+
+namespace easel {
+
+enum class Activation { none, silu, gelu, quick_gelu, relu };  // gelu: exact (erf); quick_gelu: x * sigmoid(1.702 x)
+
+struct Padding {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+};
+
+struct Conv2dOptions {
+  int64_t stride = 1;
+  Padding padding;
+  std::optional<Tensor> image_bias = std::nullopt;  // [n, c_out], added to every pixel of its image
+  std::optional<Tensor> residual = std::nullopt;    // as the result, added last
+  Activation activation = Activation::none;         // before the residual
+};
+
+struct LinearOptions {
+  Activation activation = Activation::none;       // before the residual
+  std::optional<Tensor> residual = std::nullopt;  // as the result, added last
+};
+
+struct AttentionOptions {
+  int64_t heads = 1;
+  bool causal = false;  // token i sees tokens 0..i
+};
+
+struct Term {
+  float factor;
+  const Tensor* tensor;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
+                      Tensor& out) = 0;
+  virtual void linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
+                      Tensor& out) = 0;
+  virtual void linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) = 0;
+  virtual void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+                         Tensor& out) = 0;
+  virtual void group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups,
+                          float epsilon, Activation activation, Tensor& out) = 0;
+  virtual void layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon,
+                          Tensor& out) = 0;
+  virtual void embedding(const Tensor& ids, const Parameter& table, Tensor& out) = 0;
+  virtual void activate(const Tensor& x, Activation activation, Tensor& out) = 0;
+  virtual void upsample_nearest_2x(const Tensor& x, Tensor& out) = 0;
+  virtual void concat_channels(const Tensor& a, const Tensor& b, Tensor& out) = 0;
+  virtual void combine(std::span<const Term> terms, float constant, Tensor& out) = 0;
+  virtual void multiply(const Tensor& a, const Tensor& b, Tensor& out) = 0;
+  virtual void clamp(const Tensor& x, float low, float high, Tensor& out) = 0;
+};
+
+}  // namespace easel

@@ -1,0 +1,173 @@
+#include "easel/backend/cpu/cpu_backend.h"
+
+#include <omp.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "easel/backend/cpu/attention.h"
+#include "easel/backend/cpu/group_norm.h"
+#include "easel/backend/cpu/kernels.h"
+#include "easel/backend/cpu/linear.h"
+#include "easel/backend/cpu/parallel.h"
+#include "easel/backend/cpu/plain_weight.h"
+#include "easel/backend/cpu/winograd.h"
+
+namespace easel::cpu {
+namespace {
+
+constexpr int64_t kGrainFloats = 1 << 14;  // less work than this is not worth a second thread
+
+// A 1x1 convolution is a product over all pixels.
+bool is_pointwise(const Parameter& weight, const Conv2dOptions& options) {
+  const Padding& padding = options.padding;
+  return weight.shape()[2] == 1 && weight.shape()[3] == 1 && options.stride == 1 && padding.top == 0 &&
+         padding.bottom == 0 && padding.left == 0 && padding.right == 0;
+}
+
+}  // namespace
+
+void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
+                        Tensor& out) {
+  if (winograd_applies(x, weight, options)) {
+    winograd_conv2d(threads_, x, weight, bias, options, out);
+    weight.finish_use();
+  } else if (is_pointwise(weight, options) && !options.image_bias) {
+    linear(x, weight, bias, {.activation = options.activation, .residual = options.residual}, out);
+  } else {
+    packed_conv2d(x, weight, bias, options, out);
+  }
+}
+
+void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
+                               const Conv2dOptions& options, Tensor& out) {
+  omp_set_num_threads(threads_);
+  if (!options.image_bias) return onednn_.convolution(x, weight, bias, options, out);
+
+  // oneDNN has no bias per image: it is added afterwards, and with it what must come later.
+  Conv2dOptions plain = options;
+  plain.image_bias.reset();
+  plain.residual.reset();
+  plain.activation = Activation::none;
+  onednn_.convolution(x, weight, bias, plain, out);
+  const int64_t c = out.dim(3);
+  const int64_t pixels = out.dim(1) * out.dim(2);
+  float* const data = out.data().data();
+  const float* const image_bias = options.image_bias->data().data();
+  const float* const residual = options.residual ? options.residual->data().data() : nullptr;
+  for (int64_t image = 0; image < out.dim(0); ++image) {
+    parallel_for(threads_, pixels, kGrainFloats / c + 1, [&](int64_t begin, int64_t end) {
+      const int64_t offset = (image * pixels + begin) * c;
+      const auto count = static_cast<size_t>((end - begin) * c);
+      add_row(image_bias + image * c, data + offset, static_cast<size_t>(end - begin), static_cast<size_t>(c));
+      if (residual != nullptr) {
+        activate_add(data + offset, options.activation, residual + offset, data + offset, count);
+      } else if (options.activation != Activation::none) {
+        cpu::activate(data + offset, options.activation, data + offset, count);
+      }
+    });
+  }
+}
+
+void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
+                        Tensor& out) {
+  cpu::linear(threads_, x, weight, bias, options, out);
+  weight.finish_use();
+}
+
+void CpuBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
+  cpu::linear_geglu(threads_, x, weight, bias, out);
+  weight.finish_use();
+}
+
+void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+                           Tensor& out) {
+  cpu::attention(threads_, q, k, v, options, out);
+}
+
+void CpuBackend::group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups,
+                            float epsilon, Activation activation, Tensor& out) {
+  cpu::group_norm(threads_, x, plain_values(weight, x.device()), plain_values(bias, x.device()), groups, epsilon,
+                  activation, out);
+}
+
+void CpuBackend::layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon,
+                            Tensor& out) {
+  const int64_t width = x.dim(-1);
+  const Tensor scale = plain_values(weight, x.device());
+  const Tensor shift = plain_values(bias, x.device());
+  const float* const from = x.data().data();
+  float* const to = out.data().data();
+  parallel_for(threads_, x.count() / width, kGrainFloats / width + 1, [&](int64_t begin, int64_t end) {
+    layer_norm_rows(from + begin * width, scale.data().data(), shift.data().data(), epsilon,
+                    static_cast<size_t>(end - begin), static_cast<size_t>(width), to + begin * width);
+  });
+}
+
+void CpuBackend::embedding(const Tensor& ids, const Parameter& table, Tensor& out) {
+  // Few rows are used, so they are unpacked one by one and the table is never packed.
+  const int64_t width = table.shape().dim(1);
+  const auto row_bytes = static_cast<size_t>(width * size_of(table.dtype()));
+  const auto tokens = ids.data<int32_t>();
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    convert_to_f32(table.dtype(), table.bytes().subspan(static_cast<size_t>(tokens[i]) * row_bytes, row_bytes),
+                   out.data().subspan(i * static_cast<size_t>(width), static_cast<size_t>(width)));
+  }
+}
+
+void CpuBackend::activate(const Tensor& x, Activation activation, Tensor& out) {
+  const float* const from = x.data().data();
+  float* const to = out.data().data();
+  parallel_for(threads_, x.count(), kGrainFloats, [&](int64_t begin, int64_t end) {
+    cpu::activate(from + begin, activation, to + begin, static_cast<size_t>(end - begin));
+  });
+}
+
+void CpuBackend::upsample_nearest_2x(const Tensor& x, Tensor& out) {
+  const int64_t w = x.dim(2);
+  const int64_t c = x.dim(3);
+  const float* const from = x.data().data();
+  float* const to = out.data().data();
+  const auto row_bytes = static_cast<size_t>(2 * w * c) * sizeof(float);
+  parallel_for(threads_, x.dim(0) * x.dim(1), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* const first = to + row * 4 * w * c;
+      for (int64_t column = 0; column < 2 * w; ++column) {
+        std::memcpy(first + column * c, from + (row * w + column / 2) * c, static_cast<size_t>(c) * sizeof(float));
+      }
+      std::memcpy(first + 2 * w * c, first, row_bytes);
+    }
+  });
+}
+
+void CpuBackend::concat_channels(const Tensor& a, const Tensor& b, Tensor& out) {
+  const int64_t c_a = a.dim(-1);
+  const int64_t c_b = b.dim(-1);
+  const float* const from_a = a.data().data();
+  const float* const from_b = b.data().data();
+  float* const to = out.data().data();
+  parallel_for(threads_, a.count() / c_a, kGrainFloats / (c_a + c_b) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* const target = to + row * (c_a + c_b);
+      std::memcpy(target, from_a + row * c_a, static_cast<size_t>(c_a) * sizeof(float));
+      std::memcpy(target + c_a, from_b + row * c_b, static_cast<size_t>(c_b) * sizeof(float));
+    }
+  });
+}
+
+void CpuBackend::combine(std::span<const Term> terms, float constant, Tensor& out) {
+  float* const to = out.data().data();
+  parallel_for(threads_, out.count(), kGrainFloats, [&](int64_t begin, int64_t end) {
+    cpu::combine(terms, constant, to, static_cast<size_t>(begin), static_cast<size_t>(end));
+  });
+}
+
+void CpuBackend::multiply(const Tensor& a, const Tensor& b, Tensor& out) {
+  cpu::multiply(a.data().data(), b.data().data(), out.data().data(), static_cast<size_t>(out.count()));
+}
+
+void CpuBackend::clamp(const Tensor& x, float low, float high, Tensor& out) {
+  cpu::clamp(x.data().data(), low, high, out.data().data(), static_cast<size_t>(out.count()));
+}
+
+}  // namespace easel::cpu

@@ -1,0 +1,40 @@
+// The CPU backend: oneDNN for products and convolutions, own vector kernels for the rest.
+#pragma once
+
+#include "easel/backend/backend.h"
+#include "easel/backend/cpu/onednn.h"
+
+namespace easel::cpu {
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(int threads) : threads_(threads) {}
+
+  void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
+              Tensor& out) override;
+  void linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
+              Tensor& out) override;
+  void linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) override;
+  void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+                 Tensor& out) override;
+  void group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups, float epsilon,
+                  Activation activation, Tensor& out) override;
+  void layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon, Tensor& out) override;
+  void embedding(const Tensor& ids, const Parameter& table, Tensor& out) override;
+  void activate(const Tensor& x, Activation activation, Tensor& out) override;
+  void upsample_nearest_2x(const Tensor& x, Tensor& out) override;
+  void concat_channels(const Tensor& a, const Tensor& b, Tensor& out) override;
+  void combine(std::span<const Term> terms, float constant, Tensor& out) override;
+  void multiply(const Tensor& a, const Tensor& b, Tensor& out) override;
+  void clamp(const Tensor& x, float low, float high, Tensor& out) override;
+
+ private:
+  // By oneDNN, whose weights are packed.
+  void packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
+                     Tensor& out);
+
+  int threads_;
+  OneDnn onednn_;
+};
+
+}  // namespace easel::cpu

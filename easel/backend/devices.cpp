@@ -1,0 +1,24 @@
+#include "easel/backend/devices.h"
+
+#include "easel/backend/cpu/cpu_backend.h"
+#include "easel/base/error.h"
+#include "easel/base/system.h"
+
+namespace easel {
+
+std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
+  if (options.name != "cpu") {
+    throw Error(ErrorCode::invalid_request, "device '{}' is unknown, expected cpu", options.name);
+  }
+  if (options.threads < 0 || options.threads > 1024) {
+    throw Error(ErrorCode::invalid_request, "{} threads asked for, expected 1 to 1024, or 0 for all processors",
+                options.threads);
+  }
+  const int threads = options.threads > 0 ? options.threads : processor_count();
+  std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads);
+  if (options.profile) backend = make_profiling_backend(std::move(backend), options.profile);
+  return std::make_shared<const Device>(
+      DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes), std::move(backend));
+}
+
+}  // namespace easel

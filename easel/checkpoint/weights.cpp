@@ -1,0 +1,158 @@
+#include "easel/checkpoint/weights.h"
+
+#include <algorithm>
+#include <map>
+
+#include "easel/base/error.h"
+#include "easel/base/text.h"
+
+namespace easel {
+namespace {
+
+constexpr size_t kShownNames = 8;
+
+// What was asked of one file and not found there.
+struct Faults {
+  std::vector<std::string> missing;
+  std::vector<std::string> wrong;  // "NAME is [1, 2], expected [2, 2]"
+};
+
+bool is_floating(DType dtype) {
+  return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32 || dtype == DType::f64;
+}
+
+// A 1x1 convolution and a linear layer have the same bytes: trailing ones after [o, i] do not count.
+Shape without_window(const Shape& shape) {
+  std::span<const int64_t> dims = shape.dims();
+  while (dims.size() > 2 && dims.back() == 1) dims = dims.first(dims.size() - 1);
+  return Shape(dims);
+}
+
+Parameter absent(const std::string& name, Residency residency) {
+  return Parameter({.name = name, .shape = {0}, .dtype = DType::f32, .bytes = {}, .owner = nullptr}, residency);
+}
+
+void add_once(std::vector<std::string>& list, const std::string& text) {
+  if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
+}
+
+std::string describe(const std::string& file, const Faults& faults) {
+  std::string out = fmt::format("{}: ", file);
+  if (!faults.missing.empty()) {
+    out += fmt::format("{} {} missing: {}", faults.missing.size(),
+                       faults.missing.size() == 1 ? "tensor is" : "tensors are",
+                       join_shortened(faults.missing, kShownNames));
+    if (!faults.wrong.empty()) out += "; ";
+  }
+  if (!faults.wrong.empty()) {
+    out +=
+        fmt::format("{} {} not fit: {}", faults.wrong.size(), faults.wrong.size() == 1 ? "tensor does" : "tensors do",
+                    join_shortened(faults.wrong, kShownNames));
+  }
+  return out;
+}
+
+}  // namespace
+
+struct Weights::State {
+  struct Overlay {
+    std::string prefix;  // "first_stage_model."
+    std::shared_ptr<const Checkpoint> checkpoint;
+    bool keeps_prefix;  // its names begin with the prefix too
+  };
+  std::shared_ptr<const Checkpoint> base;
+  std::vector<Overlay> overlays;  // the last one that applies wins
+  Residency residency;
+  std::map<std::string, Faults> faults;  // by file
+};
+
+Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, Residency residency)
+    : state_(std::make_shared<State>()) {
+  EASEL_ASSERT(checkpoint != nullptr);
+  state_->base = std::move(checkpoint);
+  state_->residency = residency;
+}
+
+Weights::Weights(std::vector<WeightData> tensors, Residency residency)
+    : Weights(Checkpoint::from_tensors("tensors in memory", std::move(tensors)), residency) {}
+
+Weights Weights::operator/(std::string_view component) const {
+  Weights below(*this);
+  below.path_ = full_name(component);
+  return below;
+}
+
+std::string Weights::full_name(std::string_view name) const {
+  if (path_.empty()) return std::string(name);
+  return fmt::format("{}.{}", path_, name);
+}
+
+Weights::Place Weights::place_of(const std::string& full_name) const {
+  for (auto overlay = state_->overlays.rbegin(); overlay != state_->overlays.rend(); ++overlay) {
+    if (!full_name.starts_with(overlay->prefix)) continue;
+    const std::string rest = full_name.substr(overlay->prefix.size());
+    const std::string kept = overlay->keeps_prefix ? overlay->prefix : std::string();
+    const std::string component = kept + rest.substr(0, rest.find('.'));
+    if (overlay->checkpoint->has_prefix(component + ".")) return {overlay->checkpoint.get(), kept + rest};
+  }
+  return {state_->base.get(), full_name};
+}
+
+Parameter Weights::parameter(std::string_view name, const Shape& expected) const {
+  if (auto found = optional_parameter(name, expected)) return *found;
+  const Place place = place_of(full_name(name));
+  add_once(state_->faults[place.checkpoint->file()].missing, place.name);
+  return absent(place.name, state_->residency);
+}
+
+std::optional<Parameter> Weights::optional_parameter(std::string_view name, const Shape& expected) const {
+  const Place place = place_of(full_name(name));
+  const WeightData* found = place.checkpoint->find(place.name);
+  if (found == nullptr) return std::nullopt;
+  const bool fits = without_window(found->shape) == without_window(expected);
+  if (!fits || !is_floating(found->dtype)) {
+    add_once(state_->faults[place.checkpoint->file()].wrong,
+             fits ? fmt::format("{} holds {}, expected floating point", place.name, name_of(found->dtype))
+                  : fmt::format("{} is {}, expected {}", place.name, found->shape, expected));
+    return absent(place.name, state_->residency);
+  }
+  WeightData data = *found;
+  data.shape = expected;
+  return Parameter(std::move(data), state_->residency);
+}
+
+bool Weights::has(std::string_view name) const {
+  const Place place = place_of(full_name(name));
+  if (place.checkpoint->find(place.name) != nullptr) return true;
+  return place.checkpoint->has_prefix(place.name + ".");
+}
+
+Shape Weights::shape(std::string_view name) const {
+  const Place place = place_of(full_name(name));
+  const WeightData* found = place.checkpoint->find(place.name);
+  if (found == nullptr) {
+    throw Error(ErrorCode::bad_checkpoint, "{}: the tensor {} is missing; is the file complete?",
+                place.checkpoint->file(), place.name);
+  }
+  return found->shape;
+}
+
+Weights Weights::overlay(std::string_view prefix, std::shared_ptr<const Checkpoint> other) const {
+  EASEL_ASSERT(other != nullptr && !prefix.empty());
+  auto state = std::make_shared<State>(*state_);
+  state->faults.clear();
+  const std::string with_dot = fmt::format("{}.", prefix);
+  const bool keeps_prefix = other->has_prefix(with_dot);
+  state->overlays.push_back({.prefix = with_dot, .checkpoint = std::move(other), .keeps_prefix = keeps_prefix});
+  return Weights(std::move(state));
+}
+
+void Weights::require_complete() const {
+  if (state_->faults.empty()) return;
+  std::vector<std::string> parts;
+  for (const auto& [file, faults] : state_->faults) parts.push_back(describe(file, faults));
+  throw Error(ErrorCode::bad_checkpoint, "{}; is the file complete and of the family it is used as?",
+              fmt::join(parts, "; "));
+}
+
+}  // namespace easel

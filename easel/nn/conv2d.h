@@ -1,0 +1,36 @@
+// Conv2d: a convolution with its window.
+#pragma once
+
+#include <optional>
+
+#include "easel/checkpoint/weights.h"
+#include "easel/ops/ops.h"
+
+namespace easel {
+
+struct Window {
+  int64_t kernel = 3;
+  int64_t stride = 1;
+  Padding padding = {.top = 1, .bottom = 1, .left = 1, .right = 1};
+};
+
+// What is added to the convolution in the same pass.
+struct Conv2dFusion {
+  std::optional<Tensor> image_bias = std::nullopt;  // [n, c_out], to every pixel of its image
+  std::optional<Tensor> residual = std::nullopt;    // as the result
+};
+
+class Conv2d {
+ public:
+  Conv2d(const Weights& weights, int64_t c_in, int64_t c_out, const Window& window = {});
+
+  // x [n, h, w, c_in] -> [n, h / stride, w / stride, c_out]
+  Tensor operator()(const Tensor& x, const Conv2dFusion& fusion = {}) const;
+
+ private:
+  Window window_;
+  Parameter weight_;               // [c_out, c_in, kernel, kernel]
+  std::optional<Parameter> bias_;  // [c_out]
+};
+
+}  // namespace easel

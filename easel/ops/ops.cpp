@@ -1,0 +1,178 @@
+#include "easel/ops/ops.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "easel/base/error.h"
+#include "easel/ops/arithmetic.h"
+
+namespace easel::ops {
+namespace {
+
+// `shape` with its last dimension replaced.
+Shape with_last(const Shape& shape, int64_t last) {
+  std::vector<int64_t> dims(shape.dims().begin(), shape.dims().end());
+  dims.back() = last;
+  return Shape(dims);
+}
+
+const Parameter* pointer(const std::optional<Parameter>& parameter) { return parameter ? &*parameter : nullptr; }
+
+void check_vector(const Parameter& parameter, int64_t size) { EASEL_ASSERT(parameter.shape() == Shape({size})); }
+
+int64_t output_size(int64_t in, int64_t pad_before, int64_t pad_after, int64_t kernel, int64_t stride) {
+  return (in + pad_before + pad_after - kernel) / stride + 1;
+}
+
+void check_linear_weight(const Tensor& x, const Parameter& weight) {
+  EASEL_ASSERT(x.dtype() == DType::f32 && weight.shape().rank() >= 2);
+  EASEL_ASSERT(weight.shape().count() == weight.shape().dim(0) * x.dim(-1) && weight.shape().dim(1) == x.dim(-1));
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Parameter& weight, const std::optional<Parameter>& bias,
+              const Conv2dOptions& options) {
+  EASEL_ASSERT(x.shape().rank() == 4 && weight.shape().rank() == 4 && weight.shape().dim(1) == x.dim(3));
+  const int64_t c_out = weight.shape().dim(0);
+  const Padding& padding = options.padding;
+  const Shape out_shape{
+      x.dim(0), output_size(x.dim(1), padding.top, padding.bottom, weight.shape().dim(2), options.stride),
+      output_size(x.dim(2), padding.left, padding.right, weight.shape().dim(3), options.stride), c_out};
+  if (bias) check_vector(*bias, c_out);
+  if (options.image_bias) EASEL_ASSERT(options.image_bias->shape() == Shape({x.dim(0), c_out}));
+  if (options.residual) EASEL_ASSERT(options.residual->shape() == out_shape);
+  Tensor out = Tensor::empty(x.device(), out_shape);
+  x.device().backend().conv2d(x, weight, pointer(bias), options, out);
+  return out;
+}
+
+Tensor linear(const Tensor& x, const Parameter& weight, const std::optional<Parameter>& bias,
+              const LinearOptions& options) {
+  check_linear_weight(x, weight);
+  const int64_t d_out = weight.shape().dim(0);
+  const Shape out_shape = with_last(x.shape(), d_out);
+  if (bias) check_vector(*bias, d_out);
+  if (options.residual) EASEL_ASSERT(options.residual->count() == out_shape.count());
+  Tensor out = Tensor::empty(x.device(), out_shape);
+  x.device().backend().linear(x, weight, pointer(bias), options, out);
+  return out;
+}
+
+Tensor linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias) {
+  check_linear_weight(x, weight);
+  const int64_t d_both = weight.shape().dim(0);
+  EASEL_ASSERT(d_both % 2 == 0);
+  check_vector(bias, d_both);
+  Tensor out = Tensor::empty(x.device(), with_last(x.shape(), d_both / 2));
+  x.device().backend().linear_geglu(x, weight, bias, out);
+  return out;
+}
+
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
+  EASEL_ASSERT(q.shape().rank() == 3 && k.shape() == v.shape() && k.shape().rank() == 3);
+  EASEL_ASSERT(q.dim(0) == k.dim(0) && q.dim(2) == k.dim(2) && q.dim(2) % options.heads == 0);
+  EASEL_ASSERT(!options.causal || q.dim(1) == k.dim(1));
+  Tensor out = Tensor::empty(q.device(), q.shape());
+  q.device().backend().attention(q, k, v, options, out);
+  return out;
+}
+
+Tensor group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups, float epsilon,
+                  Activation activation) {
+  EASEL_ASSERT(x.shape().rank() >= 2 && x.dim(-1) % groups == 0);
+  check_vector(weight, x.dim(-1));
+  check_vector(bias, x.dim(-1));
+  Tensor out = Tensor::empty(x.device(), x.shape());
+  x.device().backend().group_norm(x, weight, bias, groups, epsilon, activation, out);
+  return out;
+}
+
+Tensor layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon) {
+  check_vector(weight, x.dim(-1));
+  check_vector(bias, x.dim(-1));
+  Tensor out = Tensor::empty(x.device(), x.shape());
+  x.device().backend().layer_norm(x, weight, bias, epsilon, out);
+  return out;
+}
+
+Tensor embedding(const Tensor& ids, const Parameter& table) {
+  EASEL_ASSERT(ids.dtype() == DType::i32 && ids.shape().rank() == 2 && table.shape().rank() == 2);
+  EASEL_ASSERT(
+      std::ranges::all_of(ids.data<int32_t>(), [&](int32_t id) { return id >= 0 && id < table.shape().dim(0); }));
+  Tensor out = Tensor::empty(ids.device(), {ids.dim(0), ids.dim(1), table.shape().dim(1)});
+  ids.device().backend().embedding(ids, table, out);
+  return out;
+}
+
+Tensor activate(const Tensor& x, Activation activation) {
+  Tensor out = Tensor::empty(x.device(), x.shape());
+  x.device().backend().activate(x, activation, out);
+  return out;
+}
+
+Tensor upsample_nearest_2x(const Tensor& x) {
+  EASEL_ASSERT(x.shape().rank() == 4);
+  Tensor out = Tensor::empty(x.device(), {x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3)});
+  x.device().backend().upsample_nearest_2x(x, out);
+  return out;
+}
+
+Tensor concat_channels(const Tensor& a, const Tensor& b) {
+  EASEL_ASSERT(with_last(a.shape(), 1) == with_last(b.shape(), 1));
+  Tensor out = Tensor::empty(a.device(), with_last(a.shape(), a.dim(-1) + b.dim(-1)));
+  a.device().backend().concat_channels(a, b, out);
+  return out;
+}
+
+Tensor concat_batch(const Tensor& a, const Tensor& b) {
+  EASEL_ASSERT(a.shape().rank() == b.shape().rank() && a.shape().rank() > 0);
+  // Images lie one after the other, so joining them is joining two rows of numbers.
+  std::vector<int64_t> dims(a.shape().dims().begin(), a.shape().dims().end());
+  EASEL_ASSERT(std::equal(dims.begin() + 1, dims.end(), b.shape().dims().begin() + 1));
+  dims[0] += b.dim(0);
+  const Tensor joined = concat_channels(a.reshape({a.count()}), b.reshape({b.count()}));
+  return joined.reshape(Shape(dims));
+}
+
+}  // namespace easel::ops
+
+namespace easel {
+namespace {
+
+Tensor combine_terms(std::span<const Term> terms, float constant) {
+  const Tensor& first = *terms.front().tensor;
+  for (const Term& term : terms) EASEL_ASSERT(term.tensor->shape() == first.shape());
+  Tensor out = Tensor::empty(first.device(), first.shape());
+  first.device().backend().combine(terms, constant, out);
+  return out;
+}
+
+}  // namespace
+
+Tensor operator+(const Tensor& a, const Tensor& b) { return ops::combine({{1.0f, &a}, {1.0f, &b}}); }
+Tensor operator-(const Tensor& a, const Tensor& b) { return ops::combine({{1.0f, &a}, {-1.0f, &b}}); }
+Tensor operator+(const Tensor& x, float constant) { return ops::combine({{1.0f, &x}}, constant); }
+Tensor operator*(const Tensor& x, float factor) { return ops::combine({{factor, &x}}); }
+Tensor operator*(float factor, const Tensor& x) { return ops::combine({{factor, &x}}); }
+Tensor operator/(const Tensor& x, float divisor) { return ops::combine({{1.0f / divisor, &x}}); }
+Tensor operator-(const Tensor& x) { return ops::combine({{-1.0f, &x}}); }
+
+Tensor operator*(const Tensor& a, const Tensor& b) {
+  EASEL_ASSERT(a.shape() == b.shape());
+  Tensor out = Tensor::empty(a.device(), a.shape());
+  a.device().backend().multiply(a, b, out);
+  return out;
+}
+
+Tensor ops::combine(std::initializer_list<Term> terms, float constant) {
+  return combine_terms({terms.begin(), terms.size()}, constant);
+}
+
+Tensor ops::clamp(const Tensor& x, float low, float high) {
+  Tensor out = Tensor::empty(x.device(), x.shape());
+  x.device().backend().clamp(x, low, high, out);
+  return out;
+}
+
+}  // namespace easel

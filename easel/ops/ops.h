@@ -1,0 +1,51 @@
+// Operations on tensors: free functions that check shapes and call the backend of the tensor's device.
+//
+// Activations are f32 and channels-last: images [n, h, w, c], sequences [n, t, d]. A shape that does not fit is our own
+// bug (checkpoints and requests are checked before) and ends the program with the two shapes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "easel/backend/backend.h"
+#include "easel/tensor/parameter.h"
+#include "easel/tensor/tensor.h"
+
+namespace easel::ops {
+
+// x [n, h, w, c_in], weight [c_out, c_in, kh, kw], bias [c_out] -> [n, h', w', c_out]
+Tensor conv2d(const Tensor& x, const Parameter& weight, const std::optional<Parameter>& bias,
+              const Conv2dOptions& options = {});
+
+// y = x W^T + b. x [..., d_in], weight [d_out, d_in] (or a 1x1 convolution's [d_out, d_in, 1, 1]) -> [..., d_out]
+Tensor linear(const Tensor& x, const Parameter& weight, const std::optional<Parameter>& bias,
+              const LinearOptions& options = {});
+
+// [a, g] = x W^T + b, then a * gelu(g) (GEGLU: Shazeer 2020). x [..., d_in], weight [2 d_out, d_in] -> [..., d_out]
+Tensor linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias);
+
+// softmax(q k^T / sqrt(head_dim)) v per head. q [n, t, d], k and v [n, s, d], d = heads * head_dim -> [n, t, d]
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options);
+
+// Group normalisation (Wu & He 2018) over [h, w, c / groups], then the activation. x [n, ..., c] -> same
+Tensor group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups, float epsilon,
+                  Activation activation = Activation::none);
+
+// Layer normalisation over the last dimension. x [..., d] -> same
+Tensor layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon = 1e-5f);
+
+// Rows of `table` [rows, d]. ids [n, t] i32, each in [0, rows) -> [n, t, d]
+Tensor embedding(const Tensor& ids, const Parameter& table);
+
+Tensor activate(const Tensor& x, Activation activation);
+inline Tensor silu(const Tensor& x) { return activate(x, Activation::silu); }
+
+// x [n, h, w, c] -> [n, 2h, 2w, c]
+Tensor upsample_nearest_2x(const Tensor& x);
+
+// a [..., c_a], b [..., c_b] -> [..., c_a + c_b]
+Tensor concat_channels(const Tensor& a, const Tensor& b);
+// a [n_a, ...], b [n_b, ...] -> [n_a + n_b, ...]
+Tensor concat_batch(const Tensor& a, const Tensor& b);
+
+}  // namespace easel::ops

@@ -1,0 +1,90 @@
+#include "easel/pipeline/memory.h"
+
+#include <algorithm>
+
+#include "easel/base/error.h"
+#include "easel/base/text.h"
+
+namespace easel {
+namespace {
+
+// Measured: the program, its libraries and what the system's allocator keeps.
+constexpr uint64_t kProgramBytes = 60'000'000;
+// A weight is read from its file into one buffer and packed into another.
+constexpr uint64_t kLargestPackingBytes = 80'000'000;
+
+// A transformer's widest moment: its input, the normalised input, both halves of GEGLU at four times the width, and
+// what the level's ResBlocks keep.
+constexpr int64_t kUnetLiveActivations = 14;
+// A ResBlock's widest moment: its input, the normalised input and the output; a convolution's own buffers beside them.
+constexpr int64_t kDecoderLiveActivations = 3;
+
+uint64_t floats(int64_t count) { return static_cast<uint64_t>(count) * sizeof(float); }
+
+// All outputs of the way down wait for the way up.
+int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
+  int64_t count = 0;
+  for (size_t level = 0; level < config.levels.size(); ++level) {
+    const int64_t pixels = (rows >> level) * (columns >> level);
+    count += (config.res_blocks + 1) * pixels * config.levels[level].channels;
+  }
+  return count;
+}
+
+// Most weights are read from the mapped file at each use (docs/adr/0006), whose pages the system may take back: packed
+// and kept are strided convolutions and the time embedding, a twentieth of a UNet.
+uint64_t weights_kept(const Model& model, uint64_t bytes) { return model.is_streamed() ? 0 : bytes / 20; }
+
+[[noreturn]] void refuse(const Model& model, const JobSize& job, uint64_t needed, uint64_t available) {
+  std::vector<std::string> cures = {"a smaller --width and --height"};
+  if (job.batch > 1) cures.push_back("a smaller --batch-size");
+  if (4 * weights_kept(model, model.weight_bytes().unet) > needed) cures.push_back("--low-memory");
+  throw Error(
+      ErrorCode::out_of_memory,
+      "{}x{} in batches of {} with {} needs about {} of memory, but {} can be had; try {}, or close other programs",
+      job.width_px, job.height_px, job.batch, model.name(), format_bytes(needed), format_bytes(available),
+      fmt::join(cures, " or "));
+}
+
+}  // namespace
+
+uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
+  int64_t widest = 0;
+  for (size_t level = 0; level < config.levels.size(); ++level) {
+    widest = std::max(widest, (rows >> level) * (columns >> level) * config.levels[level].channels);
+  }
+  return floats(batch * (skip_floats(config, rows, columns) + kUnetLiveActivations * widest));
+}
+
+uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t columns) {
+  int64_t widest = 0;
+  for (size_t level = 0; level < config.level_channels.size(); ++level) {
+    const int64_t scale = config.factor() >> level;
+    const size_t coming_from = std::min(level + 1, config.level_channels.size() - 1);
+    const int64_t channels = std::max(config.level_channels[level], config.level_channels[coming_from]);
+    widest = std::max(widest, rows * scale * columns * scale * channels);
+  }
+  return floats(kDecoderLiveActivations * widest);
+}
+
+MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t available_bytes) {
+  const int64_t rows = job.height_px / model.vae_factor();
+  const int64_t columns = job.width_px / model.vae_factor();
+  const int64_t latents = job.guided ? 2 * job.batch : job.batch;
+  const Model::WeightBytes& weights = model.weight_bytes();
+  const uint64_t base = kProgramBytes + kLargestPackingBytes;
+  const uint64_t unet_weights = weights_kept(model, weights.unet);
+  const uint64_t text = weights_kept(model, weights.text_encoder);
+  const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents);
+  const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;
+  const uint64_t decoding = weights_kept(model, weights.vae_decoder) + images +
+                            decoder_activation_bytes(model.vae_decoder().config(), rows, columns);
+
+  const uint64_t together = base + std::max({text, sampling, unet_weights + decoding});
+  const uint64_t apart = base + std::max({text, sampling, decoding});
+  if (apart > available_bytes) refuse(model, job, apart, available_bytes);
+  const bool unload = together > available_bytes;
+  return {.needed_bytes = unload ? apart : together, .unload_unet_before_decode = unload};
+}
+
+}  // namespace easel

@@ -1,0 +1,30 @@
+// How much memory a job takes, known before it begins. Private to easel/pipeline.
+#pragma once
+
+#include <cstdint>
+
+#include "easel/pipeline/model.h"
+
+namespace easel {
+
+struct JobSize {
+  int64_t width_px;
+  int64_t height_px;
+  int64_t batch;  // images made together
+  bool guided;    // the network runs on two latents for each image
+};
+
+struct MemoryPlan {
+  uint64_t needed_bytes;           // at the peak
+  bool unload_unet_before_decode;  // it would not fit beside the decoder
+};
+
+// What the networks need for their intermediate results, from their shapes. rows and columns are those of the latent.
+uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);
+uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t columns);  // one image at a time
+
+// Throws Error out_of_memory with what is needed, what there is and the cure, if `job` does not fit into
+// `available_bytes`.
+MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t available_bytes);
+
+}  // namespace easel

@@ -1,0 +1,115 @@
+#include "easel/pipeline/model.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "easel/base/error.h"
+#include "easel/checkpoint/config.h"
+
+namespace easel {
+namespace {
+
+constexpr std::string_view kTextEncoder = "cond_stage_model";
+constexpr std::string_view kUnet = "model.diffusion_model";
+constexpr std::string_view kVae = "first_stage_model";
+constexpr int64_t kVaeFactor = 8;  // pixels of a latent's side in the families that draw from text
+
+ModelConfig config_of(const ModelOptions& options) {
+  return options.config ? read_model_config(*options.config) : ModelConfig{};
+}
+
+Family drawing_family(const Checkpoint& checkpoint) {
+  const Family family = detect_family(checkpoint);
+  if (family == Family::sd1 || family == Family::sd2) return family;
+  throw Error(ErrorCode::invalid_request,
+              "{} is a {} checkpoint, which needs an image to start from; expected one of SD "
+              "1.x or 2.x that draws from text alone",
+              checkpoint.file(), name_of(family));
+}
+
+void check_config(const ModelConfig& config, const ModelOptions& options, Family family) {
+  const int64_t expected = defaults_of(family).unet_in_channels;
+  if (!config.unet_in_channels || *config.unet_in_channels == expected) return;
+  throw Error(ErrorCode::bad_config, "{}: its UNet has {} input channels, but {} is {}, which has {}",
+              options.config->string(), *config.unet_in_channels, options.checkpoint.string(), name_of(family),
+              expected);
+}
+
+// Training tools and the modelspec standard note what a network predicts.
+std::optional<Parameterization> from_metadata(const Checkpoint& checkpoint) {
+  const auto at = checkpoint.metadata().find("modelspec.prediction_type");
+  if (at == checkpoint.metadata().end()) return std::nullopt;
+  if (at->second == "epsilon") return Parameterization::eps;
+  if (at->second == "v") return Parameterization::v;
+  return std::nullopt;
+}
+
+std::optional<Parameterization> known_parameterization(const ModelOptions& options, const ModelConfig& config,
+                                                       const Checkpoint& checkpoint, Family family) {
+  if (options.parameterization) return options.parameterization;
+  if (config.parameterization) return config.parameterization;
+  if (const auto noted = from_metadata(checkpoint)) return noted;
+  // The scripts' configuration files of SD 1 say nothing, which means eps.
+  return defaults_of(family).parameterization;
+}
+
+Weights open_weights(const std::shared_ptr<const Checkpoint>& checkpoint, const ModelOptions& options) {
+  Weights weights(checkpoint, options.residency);
+  if (!options.vae) return weights;
+  const auto vae = Checkpoint::open(*options.vae);
+  require_vae(*vae);
+  return weights.overlay(kVae, vae);
+}
+
+uint64_t packed_bytes(const Checkpoint& checkpoint, std::string_view prefix) {
+  uint64_t bytes = 0;
+  for (const WeightData& tensor : checkpoint.tensors()) {
+    if (tensor.name.starts_with(prefix)) bytes += static_cast<uint64_t>(tensor.shape.count()) * sizeof(float);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Model::Model(const ModelOptions& options)
+    : checkpoint_(Checkpoint::open(options.checkpoint)),
+      family_(drawing_family(*checkpoint_)),
+      residency_(options.residency),
+      weights_(open_weights(checkpoint_, options)) {
+  const ModelConfig config = config_of(options);
+  check_config(config, options, family_);
+  parameterization_ = known_parameterization(options, config, *checkpoint_, family_);
+  const FamilyDefaults defaults = defaults_of(family_);
+  scale_factor_ = config.scale_factor.value_or(defaults.scale_factor);
+  schedule_ = NoiseSchedule({.beta_start = config.linear_start.value_or(defaults.linear_start),
+                             .beta_end = config.linear_end.value_or(defaults.linear_end)});
+  text_encoder_.emplace(weights_ / kTextEncoder);
+  unet_.emplace(weights_ / kUnet);
+  vae_decoder_.emplace(weights_ / kVae);
+  weights_.require_complete();
+  check_parts(options);
+  weight_bytes_ = {.text_encoder = packed_bytes(*checkpoint_, "cond_stage_model."),
+                   .unet = packed_bytes(*checkpoint_, "model.diffusion_model."),
+                   .vae_decoder = packed_bytes(*checkpoint_, "first_stage_model.decoder.")};
+}
+
+void Model::check_parts(const ModelOptions& options) const {
+  if (const int64_t given = text_encoder().config().width, taken = unet().config().context_width; given != taken) {
+    throw Error(ErrorCode::bad_checkpoint,
+                "{}: the text encoder gives {} numbers for a token, but the UNet takes {}; they are parts of different "
+                "models",
+                options.checkpoint.string(), given, taken);
+  }
+  if (vae_factor() != kVaeFactor) {
+    throw Error(ErrorCode::bad_checkpoint, "{}: this VAE makes {} pixels of a latent's side, expected {}",
+                options.vae.value_or(options.checkpoint).string(), vae_factor(), kVaeFactor);
+  }
+}
+
+std::string Model::name() const { return std::filesystem::path(checkpoint_->file()).stem().string(); }
+
+void Model::unload_text_encoder() { text_encoder_.emplace(weights_ / kTextEncoder); }
+
+void Model::unload_unet() { unet_.emplace(weights_ / kUnet); }
+
+}  // namespace easel

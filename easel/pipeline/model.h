@@ -1,0 +1,79 @@
+// Model: an opened checkpoint and its networks. Private to easel/pipeline.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "easel/checkpoint/checkpoint.h"
+#include "easel/checkpoint/family.h"
+#include "easel/checkpoint/weights.h"
+#include "easel/pipeline/defaults.h"
+#include "easel/sampling/noise_schedule.h"
+#include "easel/text_encoder/text_encoder.h"
+#include "easel/unet/unet.h"
+#include "easel/vae/vae_decoder.h"
+
+namespace easel {
+
+struct ModelOptions {
+  std::filesystem::path checkpoint;
+  std::optional<std::filesystem::path> config = {};       // an original .yaml file
+  std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
+  std::optional<Parameterization> parameterization = {};  // otherwise found out
+  Residency residency = Residency::packed;
+};
+
+class Model {
+ public:
+  // Reads structure, not weights: those are read when a network first runs. Throws Error if the file is no checkpoint
+  // of a family that easel draws images with, or is incomplete.
+  explicit Model(const ModelOptions& options);
+
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
+  std::string name() const;  // the file's name without its ending
+  Family family() const { return family_; }
+  bool is_streamed() const { return residency_ == Residency::streamed; }
+  double scale_factor() const { return scale_factor_; }
+  int64_t vae_factor() const { return vae_decoder_->config().factor(); }
+  const NoiseSchedule& schedule() const { return schedule_; }
+
+  // By option, configuration file, family or metadata; nothing if only a look at the network can tell (probe.h).
+  const std::optional<Parameterization>& parameterization() const { return parameterization_; }
+  void set_parameterization(Parameterization found) { parameterization_ = found; }
+
+  const TextEncoder& text_encoder() const { return *text_encoder_; }
+  const UNet& unet() const { return *unet_; }
+  const VaeDecoder& vae_decoder() const { return *vae_decoder_; }
+
+  // Give the memory of the packed weights back; they are packed again at the next use.
+  void unload_text_encoder();
+  void unload_unet();
+
+  // As packed, in f32.
+  struct WeightBytes {
+    uint64_t text_encoder = 0;
+    uint64_t unet = 0;
+    uint64_t vae_decoder = 0;
+  };
+  const WeightBytes& weight_bytes() const { return weight_bytes_; }
+
+ private:
+  // Throws Error bad_checkpoint if text encoder, UNet and VAE do not fit each other.
+  void check_parts(const ModelOptions& options) const;
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  Family family_;
+  Residency residency_;
+  std::optional<Parameterization> parameterization_;
+  double scale_factor_;
+  NoiseSchedule schedule_;
+  Weights weights_;
+  WeightBytes weight_bytes_;
+  std::optional<TextEncoder> text_encoder_;
+  std::optional<UNet> unet_;
+  std::optional<VaeDecoder> vae_decoder_;
+};
+
+}  // namespace easel

@@ -1,0 +1,13 @@
+// The settings of an image as the text that goes into its file. Private to easel/pipeline.
+#pragma once
+
+#include <string>
+
+#include "easel/pipeline/request.h"
+
+namespace easel {
+
+// request: with nothing left open. image: one of its images.
+std::string describe(const Request& request, const PlannedImage& image, const std::string& model_name);
+
+}  // namespace easel

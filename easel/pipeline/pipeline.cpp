@@ -1,0 +1,81 @@
+#include "easel/pipeline/pipeline.h"
+
+#include "easel/backend/devices.h"
+#include "easel/base/error.h"
+#include "easel/pipeline/assets.h"
+#include "easel/pipeline/job.h"
+#include "easel/pipeline/timed.h"
+
+namespace easel {
+namespace {
+
+std::optional<Parameterization> parse_prediction(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  if (*name == "eps") return Parameterization::eps;
+  if (*name == "v") return Parameterization::v;
+  throw Error(ErrorCode::invalid_request, "prediction '{}' is unknown, expected eps or v", *name);
+}
+
+ModelOptions model_options(const PipelineOptions& options) {
+  return {.checkpoint = options.checkpoint,
+          .config = options.config,
+          .vae = options.vae,
+          .parameterization = parse_prediction(options.prediction),
+          .residency = options.low_memory ? Residency::streamed : Residency::packed};
+}
+
+}  // namespace
+
+std::string program_version() { return "easel " EASEL_VERSION; }
+
+std::string_view name_of(Stage stage) {
+  switch (stage) {
+    case Stage::text: return "text";
+    case Stage::sampling: return "sampling";
+    case Stage::decoding: break;
+  }
+  return "decoding";
+}
+
+struct Pipeline::State {
+  explicit State(const PipelineOptions& options)
+      : device(open_device(
+            {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes})),
+        model(model_options(options)),
+        prompts(Tokenizer::open(require_asset(kBpeMerges))),
+        memory_limit_bytes(options.memory_limit_bytes) {}
+
+  std::shared_ptr<const Device> device;  // outlives all tensors below
+  Model model;
+  PromptEncoder prompts;
+  uint64_t memory_limit_bytes;
+  Seconds open_time{};
+};
+
+Pipeline::Pipeline(const PipelineOptions& options) {
+  Seconds open_time{};
+  {
+    const Timed timed(open_time);
+    state_ = std::make_unique<State>(options);
+  }
+  state_->open_time = open_time;
+}
+
+Pipeline::~Pipeline() = default;
+
+Result Pipeline::generate(const Request& request, const Callbacks& callbacks) {
+  const Workshop workshop{*state_->device, state_->model, state_->prompts, state_->memory_limit_bytes};
+  Result result = Job(workshop, request, callbacks).run();
+  result.times.open = state_->open_time;
+  return result;
+}
+
+ModelDescription Pipeline::model() const {
+  const auto& parameterization = state_->model.parameterization();
+  return {.file = state_->model.checkpoint().file(),
+          .name = state_->model.name(),
+          .family = std::string(name_of(state_->model.family())),
+          .prediction = parameterization ? std::string(name_of(*parameterization)) : "unknown"};
+}
+
+}  // namespace easel

@@ -1,0 +1,53 @@
+// Pipeline: a model on a device, which makes images of requests.
+#pragma once
+
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "easel/pipeline/request.h"
+#include "easel/pipeline/result.h"
+
+namespace easel {
+
+struct PipelineOptions {
+  std::filesystem::path checkpoint;
+  std::optional<std::filesystem::path> config = {};  // an original .yaml file
+  std::optional<std::filesystem::path> vae = {};     // replaces the checkpoint's VAE
+  std::optional<std::string> prediction = {};        // "eps" or "v"; otherwise found out
+  std::string device = "cpu";
+  int threads = 0;  // 0: all processors
+  uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
+  bool low_memory = false;  // weights are read afresh from the file at each use
+};
+
+struct ModelDescription {
+  std::string file;
+  std::string name;
+  std::string family;      // "SD 1.x"
+  std::string prediction;  // "eps", "v", or "unknown" until a first request
+};
+
+class Pipeline {
+ public:
+  // Reads the checkpoint's structure. Throws Error if a file is missing or wrong.
+  explicit Pipeline(const PipelineOptions& options);
+  ~Pipeline();
+
+  // Throws Error: invalid_request, out_of_memory, bad_checkpoint (numbers that are not finite), cancelled. Images given
+  // to on_image before that are good. One request at a time.
+  Result generate(const Request& request, const Callbacks& callbacks = {});
+
+  ModelDescription model() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// "easel 0.1.0"
+std::string program_version();
+
+}  // namespace easel

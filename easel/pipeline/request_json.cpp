@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "easel/base/error.h"
+#include "easel/base/text.h"
+#include "easel/pipeline/request.h"
+
+namespace easel {
+namespace {
+
+using Json = nlohmann::json;
+
+[[noreturn]] void refuse(std::string_view key, const Json& value, std::string_view expected) {
+  std::string found = value.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  if (found.size() > 60) found = found.substr(0, 57) + "...";
+  throw Error(ErrorCode::invalid_request, "request: \"{}\" is {}, expected {}", key, found, expected);
+}
+
+void read(std::string_view key, const Json& value, std::string& out) {
+  if (!value.is_string()) refuse(key, value, "a string");
+  out = value.get<std::string>();
+}
+
+void read(std::string_view key, const Json& value, bool& out) {
+  if (!value.is_boolean()) refuse(key, value, "true or false");
+  out = value.get<bool>();
+}
+
+void read(std::string_view key, const Json& value, uint64_t& out) {
+  if (!value.is_number_unsigned()) refuse(key, value, "an integer from 0 to 18446744073709551615");
+  out = value.get<uint64_t>();
+}
+
+void read(std::string_view key, const Json& value, int64_t& out) {
+  const bool too_large = value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX};
+  if (!value.is_number_integer() || too_large) refuse(key, value, "an integer");
+  out = value.get<int64_t>();
+}
+
+void read(std::string_view key, const Json& value, double& out) {
+  if (!value.is_number()) refuse(key, value, "a number");
+  out = value.get<double>();
+}
+
+void read(std::string_view key, const Json& value, std::vector<std::string>& out) {
+  if (!value.is_array()) refuse(key, value, "an array of strings");
+  for (const Json& item : value) read(key, item, out.emplace_back());
+}
+
+void read(std::string_view key, const Json& value, NoiseOrder& out) {
+  std::string name;
+  read(key, value, name);
+  out = parse_noise_order(name);
+}
+
+template <typename T>
+void read(std::string_view key, const Json& value, std::optional<T>& out) {
+  read(key, value, out.emplace());
+}
+
+template <typename T>
+void write(Json& json, const char* key, const T& value) {
+  json[key] = value;
+}
+void write(Json& json, const char* key, NoiseOrder value) { json[key] = name_of(value); }
+void write(Json& json, const char* key, const std::vector<std::string>& value) {
+  if (!value.empty()) json[key] = value;
+}
+template <typename T>
+void write(Json& json, const char* key, const std::optional<T>& value) {
+  if (value) json[key] = *value;
+}
+
+// Calls visit(key, member) for each value of a request.
+template <typename AnyRequest, typename Visit>
+void for_each_field(AnyRequest& request, const Visit& visit) {
+  visit("prompt", request.prompt);
+  visit("prompts", request.prompts);
+  visit("negative_prompt", request.negative_prompt);
+  visit("width", request.width_px);
+  visit("height", request.height_px);
+  visit("steps", request.steps);
+  visit("cfg_scale", request.guidance_scale);
+  visit("sampler", request.sampler);
+  visit("schedule", request.schedule);
+  visit("eta", request.eta);
+  visit("seed", request.seed);
+  visit("rng", request.rng);
+  visit("batch_noise", request.noise_order);
+  visit("fixed_code", request.fixed_code);
+  visit("batch_size", request.batch_size);
+  visit("batch_count", request.batch_count);
+  visit("watermark", request.watermark);
+}
+
+[[noreturn]] void refuse_unknown_key(const std::string& key) {
+  std::vector<std::string> known;
+  const Request request;
+  for_each_field(request, [&](const char* name, const auto&) { known.emplace_back(name); });
+  const auto nearest = nearest_name(key, known);
+  throw Error(
+      ErrorCode::invalid_request, "request: unknown key \"{}\"; {}", key,
+      nearest ? fmt::format("did you mean \"{}\"?", *nearest) : fmt::format("known are {}", fmt::join(known, ", ")));
+}
+
+// A key given twice would silently win over the first.
+Json parse_strictly(std::string_view text) {
+  std::vector<std::string> keys;
+  const auto refuse_repeated = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::key && depth == 1) {
+      const auto key = value.get<std::string>();
+      if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
+        throw Error(ErrorCode::invalid_request, "request: the key \"{}\" is given twice", key);
+      }
+      keys.push_back(key);
+    }
+    return true;
+  };
+  try {
+    return Json::parse(text, refuse_repeated);
+  } catch (const Json::exception& fault) {
+    throw Error(ErrorCode::invalid_request, "request: not valid JSON: {}", fault.what());
+  }
+}
+
+}  // namespace
+
+std::string to_json(const Request& request) {
+  Json json = Json::object();
+  for_each_field(request, [&](const char* key, const auto& value) { write(json, key, value); });
+  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+Request parse_request(std::string_view text) {
+  const Json json = parse_strictly(text);
+  if (!json.is_object()) refuse("request", json, "an object");
+  Request request;
+  for (const auto& [key, value] : json.items()) {
+    bool known = false;
+    for_each_field(request, [&, &key = key, &value = value](const char* name, auto& member) {
+      if (key != name) return;
+      known = true;
+      read(name, value, member);
+    });
+    if (!known) refuse_unknown_key(key);
+  }
+  check(request);
+  return request;
+}
+
+}  // namespace easel

@@ -1,0 +1,60 @@
+// What a job gives back, and what it tells while it runs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "easel/base/cancel.h"
+#include "easel/image/image.h"
+#include "easel/pipeline/request.h"
+
+namespace easel {
+
+struct GeneratedImage {
+  Image image;
+  uint64_t seed;
+  std::string prompt;
+  std::string parameters;  // the settings as text, for the file (infotext.h)
+  bool watermarked;
+};
+
+using Seconds = std::chrono::duration<double>;
+
+struct StageTimes {
+  Seconds open{};  // checkpoint, once for a pipeline
+  Seconds text{};
+  Seconds sampling{};
+  Seconds decoding{};         // with watermark
+  int64_t network_steps = 0;  // steps of all batches
+};
+
+struct Result {
+  std::vector<GeneratedImage> images = {};
+  Request request = {};  // with nothing left open
+  std::vector<std::string> warnings = {};
+  StageTimes times = {};
+  uint64_t peak_tensor_bytes = 0;
+};
+
+enum class Stage { text, sampling, decoding };
+std::string_view name_of(Stage stage);
+
+struct JobProgress {
+  Stage stage;
+  int64_t step = 0;  // finished; of sampling: steps, of decoding: images
+  int64_t steps = 0;
+  int64_t batch = 0;  // 0-based
+  int64_t batches = 1;
+};
+
+struct Callbacks {
+  std::function<void(const JobProgress&)> on_progress = {};  // when a stage begins and after each step
+  std::function<void(const GeneratedImage&)> on_image = {};  // as soon as it is finished
+  std::function<void(const std::string&)> on_warning = {};   // as soon as it is known
+  CancelToken cancel = {};                                   // looked at many times in a step
+};
+
+}  // namespace easel

@@ -1,0 +1,184 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "easel/tensor/dtype.cpp"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include <cstring>
+#include <limits>
+
+#include "easel/base/error.h"
+#include "easel/tensor/dtype.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace easel::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+void F16ToF32(const uint16_t* in, float* out, size_t count) {
+  const hn::ScalableTag<float> df;
+  const hn::Rebind<hwy::float16_t, decltype(df)> dh;
+  const hn::Rebind<uint16_t, decltype(df)> du;
+  const auto infinity = hn::Set(df, std::numeric_limits<float>::infinity());
+  const size_t lanes = hn::Lanes(df);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto value = hn::PromoteTo(df, hn::BitCast(dh, hn::LoadU(du, in + i)));
+    // Where the processor lacks the instruction, Highway takes infinity and NaN for 65536 and more: set the exponent.
+    const auto special = hn::IfThenElseZero(hn::Ge(hn::Abs(value), hn::Set(df, 65536.0f)), infinity);
+    hn::StoreU(hn::Or(value, special), df, out + i);
+  }
+  for (; i < count; ++i) out[i] = f32_from_f16(in[i]);
+}
+
+void Bf16ToF32(const uint16_t* in, float* out, size_t count) {
+  const hn::ScalableTag<float> df;
+  const hn::RebindToUnsigned<decltype(df)> du32;
+  const hn::Rebind<uint16_t, decltype(df)> du;
+  const size_t lanes = hn::Lanes(df);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto wide = hn::ShiftLeft<16>(hn::PromoteTo(du32, hn::LoadU(du, in + i)));
+    hn::StoreU(hn::BitCast(df, wide), df, out + i);
+  }
+  for (; i < count; ++i) {
+    const uint32_t bits = static_cast<uint32_t>(in[i]) << 16;
+    std::memcpy(out + i, &bits, sizeof bits);
+  }
+}
+
+}  // namespace easel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace easel {
+namespace {
+
+HWY_EXPORT(F16ToF32);
+HWY_EXPORT(Bf16ToF32);
+
+template <typename T>
+void convert_elements(std::span<const std::byte> bytes, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    T value;
+    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+    out[i] = static_cast<float>(value);
+  }
+}
+
+// Runs `convert(const uint16_t*, float*, count)` over unaligned bytes through a small aligned buffer where needed.
+template <typename Convert>
+void convert_halves(std::span<const std::byte> bytes, std::span<float> out, Convert convert) {
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(uint16_t) == 0) {
+    convert(reinterpret_cast<const uint16_t*>(bytes.data()), out.data(), out.size());
+    return;
+  }
+  uint16_t aligned[512];
+  for (size_t done = 0; done < out.size();) {
+    const size_t count = std::min<size_t>(std::size(aligned), out.size() - done);
+    std::memcpy(aligned, bytes.data() + done * sizeof(uint16_t), count * sizeof(uint16_t));
+    convert(aligned, out.data() + done, count);
+    done += count;
+  }
+}
+
+}  // namespace
+
+int64_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::f32:
+    case DType::i32: return 4;
+    case DType::f16:
+    case DType::bf16:
+    case DType::i16: return 2;
+    case DType::i8:
+    case DType::u8:
+    case DType::boolean: break;
+  }
+  return 1;
+}
+
+std::string_view name_of(DType dtype) {
+  switch (dtype) {
+    case DType::f16: return "F16";
+    case DType::bf16: return "BF16";
+    case DType::f32: return "F32";
+    case DType::f64: return "F64";
+    case DType::i64: return "I64";
+    case DType::i32: return "I32";
+    case DType::i16: return "I16";
+    case DType::i8: return "I8";
+    case DType::u8: return "U8";
+    case DType::boolean: break;
+  }
+  return "BOOL";
+}
+
+void convert_to_f32(DType dtype, std::span<const std::byte> bytes, std::span<float> out) {
+  EASEL_ASSERT(bytes.size() == out.size() * static_cast<size_t>(size_of(dtype)));
+  switch (dtype) {
+    case DType::f16: return convert_halves(bytes, out, HWY_DYNAMIC_DISPATCH(F16ToF32));
+    case DType::bf16: return convert_halves(bytes, out, HWY_DYNAMIC_DISPATCH(Bf16ToF32));
+    case DType::f32:
+      if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+      return;
+    case DType::f64: return convert_elements<double>(bytes, out);
+    case DType::i64: return convert_elements<int64_t>(bytes, out);
+    case DType::i32: return convert_elements<int32_t>(bytes, out);
+    case DType::i16: return convert_elements<int16_t>(bytes, out);
+    case DType::i8: return convert_elements<int8_t>(bytes, out);
+    case DType::u8:
+    case DType::boolean: return convert_elements<uint8_t>(bytes, out);
+  }
+}
+
+float f32_from_f16(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
+  const uint32_t exponent = (bits >> 10) & 0x1F;
+  uint32_t mantissa = bits & 0x3FF;
+  uint32_t out;
+  if (exponent == 0x1F) {
+    out = sign | 0x7F800000 | (mantissa << 13);
+  } else if (exponent != 0) {
+    out = sign | ((exponent + 112) << 23) | (mantissa << 13);
+  } else if (mantissa == 0) {
+    out = sign;
+  } else {  // subnormal: normalise
+    uint32_t shift = 0;
+    while ((mantissa & 0x400) == 0) {
+      mantissa <<= 1;
+      ++shift;
+    }
+    out = sign | ((113 - shift) << 23) | ((mantissa & 0x3FF) << 13);
+  }
+  float value;
+  std::memcpy(&value, &out, sizeof value);
+  return value;
+}
+
+uint16_t f16_from_f32(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000);
+  const uint32_t magnitude = bits & 0x7FFFFFFF;
+  if (magnitude >= 0x7F800000) return static_cast<uint16_t>(sign | 0x7C00 | (magnitude > 0x7F800000 ? 0x200 : 0));
+  if (magnitude >= 0x477FF000) return static_cast<uint16_t>(sign | 0x7C00);  // rounds to 65536 or more
+  if (magnitude < 0x33000001) return sign;                                   // rounds to zero
+  const uint32_t exponent = magnitude >> 23;
+  const uint32_t mantissa = (magnitude & 0x7FFFFF) | 0x800000;
+  const uint32_t shift = exponent >= 113 ? 13 : 126 - exponent;  // a subnormal result loses more bits
+  const uint32_t half = 1u << (shift - 1);
+  uint32_t rounded = mantissa >> shift;
+  const uint32_t rest = mantissa & ((1u << shift) - 1);
+  if (rest > half || (rest == half && (rounded & 1))) ++rounded;
+  if (exponent >= 113) rounded += (exponent - 113) << 10;  // the implicit bit carries into the exponent field
+  return static_cast<uint16_t>(sign | rounded);
+}
+
+void convert_to_f16(std::span<const float> values, std::span<uint16_t> out) {
+  EASEL_ASSERT(values.size() == out.size());
+  for (size_t i = 0; i < values.size(); ++i) out[i] = f16_from_f32(values[i]);
+}
+
+}  // namespace easel
+#endif  // HWY_ONCE

@@ -1,0 +1,40 @@
+#include "easel/vae/vae_decoder.h"
+
+namespace easel {
+
+VaeDecoder::VaeDecoder(const Weights& weights, const VaeConfig& config)
+    : config_(config),
+      post_quant_(weights / "post_quant_conv", config.latent_channels, config.latent_channels),
+      conv_in_(weights / "decoder.conv_in", config.latent_channels, config.level_channels.back()),
+      middle_(weights / "decoder.mid", config.level_channels.back()),
+      levels_(config.level_channels.size()),
+      norm_out_(weights / "decoder.norm_out", config.level_channels.front(), kVaeEpsilon),
+      conv_out_(weights / "decoder.conv_out", config.level_channels.front(), 3) {
+  int64_t c_in = config.level_channels.back();
+  for (size_t i = levels_.size(); i-- > 0;) {
+    const Weights up = weights / "decoder.up" / static_cast<int64_t>(i);
+    const int64_t channels = config.level_channels[i];
+    for (int64_t block = 0; block <= config.res_blocks; ++block) {
+      levels_[i].blocks.emplace_back(up / "block" / block, c_in, channels);
+      c_in = channels;
+    }
+    if (i > 0) levels_[i].upsample.emplace(up / "upsample.conv", channels, channels);
+  }
+}
+
+Tensor VaeDecoder::operator()(const Tensor& z, const BlockObserver& observe) const {
+  Tensor h = observed(observe, post_quant_(z), "post_quant_conv");
+  h = observed(observe, conv_in_(h), "decoder.conv_in");  // [n, h, w, coarsest channels]
+  h = middle_(h, "decoder.mid", observe);
+  for (size_t i = levels_.size(); i-- > 0;) {
+    for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
+      h = observed(observe, levels_[i].blocks[block](h), "decoder.up.{}.block.{}", i, block);
+    }
+    if (levels_[i].upsample) {
+      h = observed(observe, (*levels_[i].upsample)(ops::upsample_nearest_2x(h)), "decoder.up.{}.upsample", i);
+    }
+  }
+  return observed(observe, conv_out_(norm_out_(h, Activation::silu)), "decoder.conv_out");
+}
+
+}  // namespace easel

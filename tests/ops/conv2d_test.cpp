@@ -1,0 +1,93 @@
+#include "tests/ops/naive.h"
+
+namespace easel::testing {
+namespace {
+
+struct ConvCase {
+  const char* name;
+  int64_t n, h, w, c_in, c_out, kernel;
+  Conv2dOptions options;
+  bool bias = true;
+};
+
+void PrintTo(const ConvCase& c, std::ostream* stream) { *stream << c.name; }
+
+class Conv2d : public ::testing::TestWithParam<ConvCase> {};
+
+double naive_conv(const Tensor& x, const std::vector<float>& weight, const ConvCase& c, int64_t image, int64_t row,
+                  int64_t column, int64_t channel) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < c.kernel; ++i) {
+    for (int64_t j = 0; j < c.kernel; ++j) {
+      const int64_t y = row * c.options.stride + i - c.options.padding.top;
+      const int64_t z = column * c.options.stride + j - c.options.padding.left;
+      if (y < 0 || y >= c.h || z < 0 || z >= c.w) continue;
+      const float* pixel = x.data().data() + ((image * c.h + y) * c.w + z) * c.c_in;
+      for (int64_t k = 0; k < c.c_in; ++k) {
+        sum += static_cast<double>(pixel[k]) *
+               static_cast<double>(weight[static_cast<size_t>(((channel * c.c_in + k) * c.kernel + i) * c.kernel + j)]);
+      }
+    }
+  }
+  return sum;
+}
+
+TEST_P(Conv2d, EqualsDefinition) {
+  const ConvCase& c = GetParam();
+  const Tensor x = random_tensor({c.n, c.h, c.w, c.c_in}, 1);
+  const Parameter weight = random_parameter({c.c_out, c.c_in, c.kernel, c.kernel}, 2);
+  const std::optional<Parameter> bias = c.bias ? std::optional(random_parameter({c.c_out}, 3)) : std::nullopt;
+  const Tensor plain = ops::conv2d(x, weight, bias, c.options);
+  Conv2dOptions options = c.options;
+  options.image_bias = random_tensor({c.n, c.c_out}, 4);
+  options.residual = random_tensor(plain.shape(), 5);
+  const Tensor fused = ops::conv2d(x, weight, bias, options);
+
+  const std::vector<float> weights = weight.values();
+  const std::vector<float> biases = bias ? bias->values() : std::vector<float>(static_cast<size_t>(c.c_out), 0.0f);
+  // 3x3 convolutions may be computed by minimal filtering, whose rounding errors are up to 8.2 times as large
+  // (easel/backend/cpu/winograd_transforms-inl.h).
+  const double growth = c.kernel == 3 ? 8.2 : 1.0;
+  const double allowed = growth * tolerance(DType::f32, c.kernel * c.kernel * c.c_in);
+  const auto sum_at = [&](int64_t index) {
+    const int64_t channel = index % c.c_out;
+    const int64_t pixel = index / c.c_out;
+    const int64_t column = pixel % plain.dim(2);
+    const int64_t row = pixel / plain.dim(2) % plain.dim(1);
+    return naive_conv(x, weights, c, pixel / plain.dim(2) / plain.dim(1), row, column, channel) +
+           static_cast<double>(biases[static_cast<size_t>(channel)]);
+  };
+  expect_elements(plain, allowed, [&](int64_t index) { return naive_activation(c.options.activation, sum_at(index)); });
+  expect_elements(fused, allowed, [&](int64_t index) {
+    const int64_t image = index / (plain.count() / c.n);
+    const double image_bias = options.image_bias->data()[static_cast<size_t>(image * c.c_out + index % c.c_out)];
+    return naive_activation(c.options.activation, sum_at(index) + image_bias) +
+           static_cast<double>(options.residual->data()[static_cast<size_t>(index)]);
+  });
+}
+
+constexpr Padding kSame{1, 1, 1, 1};
+
+INSTANTIATE_TEST_SUITE_P(
+    StableDiffusionShapes, Conv2d,
+    ::testing::Values(
+        ConvCase{"unet_in", 2, 64, 64, 4, 320, 3, {.padding = kSame}},
+        ConvCase{"unet_64px", 2, 64, 64, 320, 320, 3, {.padding = kSame}},
+        ConvCase{"unet_32px", 2, 32, 32, 640, 640, 3, {.padding = kSame}},
+        ConvCase{"unet_16px", 2, 16, 16, 1280, 1280, 3, {.padding = kSame}},
+        ConvCase{"unet_8px", 2, 8, 8, 1280, 1280, 3, {.padding = kSame}},
+        ConvCase{"unet_8px_wide", 2, 8, 8, 2560, 1280, 3, {.padding = kSame}},
+        ConvCase{"unet_down", 2, 64, 64, 320, 320, 3, {.stride = 2, .padding = kSame}},
+        ConvCase{"unet_out", 2, 64, 64, 320, 4, 3, {.padding = kSame}},
+        ConvCase{"shortcut", 2, 32, 32, 960, 640, 1, {}},
+        ConvCase{"vae_down", 1, 64, 64, 128, 128, 3, {.stride = 2, .padding = {0, 1, 0, 1}}},
+        ConvCase{"vae_128", 1, 128, 128, 128, 128, 3, {.padding = kSame}},
+        ConvCase{"vae_512", 1, 64, 64, 512, 512, 3, {.padding = kSame}},
+        ConvCase{"vae_out", 1, 64, 64, 128, 3, 3, {.padding = kSame}}, ConvCase{"post_quant", 1, 64, 64, 4, 4, 1, {}},
+        ConvCase{"no_bias_silu", 1, 9, 7, 24, 40, 3, {.padding = kSame, .activation = Activation::silu}, false},
+        ConvCase{"odd_size", 3, 13, 5, 32, 64, 3, {.padding = kSame}},
+        ConvCase{"one_pixel", 1, 1, 1, 64, 64, 3, {.padding = kSame}}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace easel::testing

@@ -1,0 +1,16 @@
+# The system packages that easel needs, as Debian 12 and Ubuntu 24.04 name them. Sourced by tools/setup.sh.
+
+run_packages=(
+  g++ cmake ninja-build pkg-config
+  libdnnl-dev ocl-icd-opencl-dev libhwy-dev         # arithmetic (the package of oneDNN asks for OpenCL headers)
+  libpng-dev libjpeg-dev libwebp-dev zlib1g-dev     # images
+  libyaml-cpp-dev nlohmann-json3-dev                # checkpoints, configurations
+  libutf8proc-dev                                   # prompts
+  libcli11-dev libfmt-dev libspdlog-dev             # the program
+)
+
+test_packages=(
+  libgtest-dev libgmock-dev libbenchmark-dev
+  clang-format-14 clang-tidy-14 # their verdicts differ between versions
+  python3
+)
