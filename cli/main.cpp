@@ -64,6 +64,8 @@ int run(int argc, const char* const* argv) {
   app.set_version_flag("--version", program_version());
   app.require_subcommand(1);
   add_txt2img_command(app);
+  add_img2img_command(app);
+  add_inpaint_command(app);
   add_info_command(app);
   add_models_command(app);
   add_samplers_command(app);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/choice_option.h"
 #include "easel/base/error.h"
 #include "easel/base/file.h"
 #include "easel/base/text.h"
@@ -150,12 +151,40 @@ void check_latent(const RequestArgs& args) {
   }
 }
 
+void add_variation_options(CLI::App& command, RequestArgs& args) {
+  const std::string group = "Variations";
+  command
+      .add_option("--variation-strength", args.request.variation_strength,
+                  "How far each image goes towards another seed's: 0 to 1")
+      ->type_name("X")
+      ->group(group);
+  command.add_option("--variation-seed", args.request.variation_seed, "That seed, for image i plus i [random]")
+      ->type_name("N")
+      ->group(group);
+}
+
 }  // namespace
+
+void add_hires_options(CLI::App& command, RequestArgs& args) {
+  const std::string group = "Second pass (hires fix)";
+  Request& request = args.request;
+  command.add_option("--hires-scale", request.hires_scale, "Enlarge so much and draw over it, 1 to 8")
+      ->type_name("X")
+      ->group(group);
+  add_choice_option(command, "--hires-upscaler", request.hires_upscaler, "What is enlarged [latent]", group);
+  command.add_option("--hires-steps", request.hires_steps, "Steps of the second pass [as --steps]")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--hires-strength", request.hires_strength, "How much the second pass changes [0.7]")
+      ->type_name("X")
+      ->group(group);
+}
 
 void add_request_options(CLI::App& command, RequestArgs& args) {
   add_prompt_options(command, args);
   add_image_options(command, args);
   add_sampling_options(command, args);
+  add_variation_options(command, args);
 }
 
 Request make_request(const RequestArgs& args) {
@@ -167,7 +196,7 @@ Request make_request(const RequestArgs& args) {
     throw Error(ErrorCode::invalid_request, "--seed is {}, expected 0 or more, or -1 for a random one", *args.seed);
   }
   if (args.seed && *args.seed >= 0) request.seed = static_cast<uint64_t>(*args.seed);
-  request.noise_order = parse_noise_order(args.batch_noise);
+  request.noise_order = parse_choice<NoiseOrder>(args.batch_noise);
   request.watermark = !args.no_watermark;
   check(request);
   return request;

@@ -28,6 +28,7 @@ struct RequestArgs {
 };
 
 void add_request_options(CLI::App& command, RequestArgs& args);
+void add_hires_options(CLI::App& command, RequestArgs& args);
 // Throws Error invalid_request for options that contradict each other, not_found or io_failure for --from-file.
 Request make_request(const RequestArgs& args);
 

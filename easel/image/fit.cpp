@@ -24,6 +24,7 @@ Raster<kChannels> place(const Raster<kChannels>& content, Size size, int64_t x, 
 
 Rect fitted_rect(Size from, Size size, FitMode mode) {
   if (mode == FitMode::stretch) return {0, 0, size.width_px, size.height_px};
+  if (mode == FitMode::keep) return {0, 0, from.width_px, from.height_px};
   // width / height of the new size against that of the old one, without division
   const bool wider = size.width_px * from.height_px > from.width_px * size.height_px;
   const bool width_decides = mode == FitMode::crop ? wider : !wider;

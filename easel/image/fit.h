@@ -10,6 +10,7 @@ enum class FitMode {
   stretch,  // the sides change independently
   crop,     // fill the size, cut off what is over at both ends
   pad,      // fit into the size, repeat the edge pixels around it
+  keep,     // the same pixels from the top left corner; repeat the edge pixels behind them, cut off what is over
 };
 
 template <int kChannels>

@@ -10,8 +10,10 @@
 #include "easel/base/system.h"
 #include "easel/image/tensor_image.h"
 #include "easel/image/watermark.h"
+#include "easel/pipeline/hires.h"
 #include "easel/pipeline/parameters.h"
 #include "easel/pipeline/probe.h"
+#include "easel/pipeline/tasks.h"
 #include "easel/pipeline/timed.h"
 #include "easel/pipeline/vocabulary.h"
 #include "easel/sampling/registry.h"
@@ -42,6 +44,9 @@ Job::Job(Workshop workshop, const Request& request, const Callbacks& callbacks)
 Result Job::run() {
   plan();
   encode_prompts();
+  encode_image();
+  noise_.emplace(request_);
+  hires_noise_.emplace(request_);
   for (const Batch& batch : batches_) {
     stop_if_cancelled();
     decode_batch(batch, sample_batch(batch));
@@ -54,7 +59,13 @@ Result Job::run() {
 
 // The size may depend on the parameterization, and finding that out takes memory: hence two looks at it.
 void Job::plan() {
+  Model& model = workshop_.model;
+  check_family(request_.task, model.family(), model.checkpoint().file());
+  if (request_.task != Task::txt2img) model.require_vae_encoder();
+  if (request_.hires_upscaler == HiresUpscaler::lanczos) model.require_vae_encoder();
   if (!request_.seed) request_.seed = random_seed();
+  if (request_.variation_strength && !request_.variation_seed) request_.variation_seed = random_seed();
+  choose_size();
   if (!workshop_.model.parameterization()) {
     memory_for(completed(Parameterization::eps));
     find_parameterization();
@@ -66,15 +77,28 @@ void Job::plan() {
   batches_ = plan_batches(request_, *request_.seed);
 }
 
+// Where nobody names a size, an initial image decides; only_masked draws a part of it at the model's own size.
+void Job::choose_size() {
+  if (!request_.init_image || request_.only_masked) return;
+  const Size size = canvas_size(request_);
+  if (!request_.width_px) request_.width_px = size.width_px;
+  if (!request_.height_px) request_.height_px = size.height_px;
+}
+
 Request Job::completed(Parameterization parameterization) const {
-  return with_defaults(request_,
-                       defaults_for(workshop_.model.checkpoint(), workshop_.model.family(), parameterization));
+  const Model& model = workshop_.model;
+  Request request = with_defaults(request_, defaults_for(model.checkpoint(), model.family(), parameterization));
+  if (request.task != Task::txt2img && !request.strength) {
+    request.strength = default_strength(request.task, model.family());
+  }
+  return request;
 }
 
 MemoryPlan Job::memory_for(const Request& request) const {
   const auto prompts = static_cast<int64_t>(request.prompts.size());
-  const JobSize size{.width_px = *request.width_px,
-                     .height_px = *request.height_px,
+  const Request last = hires_request(request).value_or(request);  // the largest pass
+  const JobSize size{.width_px = *last.width_px,
+                     .height_px = *last.height_px,
                      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
                      .guided = needs_unconditional(*request.guidance_scale)};
   const uint64_t ours = workshop_.device.allocator().bytes_in_use();  // weights that are packed already
@@ -117,32 +141,37 @@ void Job::encode_prompts() {
   tell(Stage::text, 1, 1);
 }
 
-void Job::start_noise(const Batch& batch) {
-  const auto n = static_cast<int64_t>(batch.size());
-  const RngKind kind = parse_rng_kind(request_.rng);
-  const bool one_stream = request_.noise_order == NoiseOrder::compvis;
-  if (!one_stream) {
-    noise_ = std::make_unique<PerImageNoise>(kind, batch.front().seed, n);
-  } else if (!noise_) {
-    noise_ = std::make_unique<BatchNoise>(kind, *request_.seed);
-  }
-  if (one_stream && request_.fixed_code && start_noise_) {  // a last batch may be smaller
-    start_noise_ = start_noise_->slice(0, n);
-  } else {
-    start_noise_ = noise_->draw(workshop_.device, latent_shape(workshop_.model, request_, n));
-  }
+void Job::encode_image() {
+  if (request_.task == Task::txt2img) return;
+  const Timed timed(result_.times.encoding);
+  tell(Stage::encoding, 0, 1);
+  image_start_.emplace(workshop_.model, workshop_.device, request_, Canvas(request_), watch_cancel());
+  tell(Stage::encoding, 1, 1);
 }
 
 Tensor Job::sample_batch(const Batch& batch) {
   const Timed timed(result_.times.sampling);
-  start_noise(batch);
+  const Model& model = workshop_.model;
+  const Shape shape = latent_shape(model, request_, static_cast<int64_t>(batch.size()));
+  noise_->begin(batch);
+  StartingPoint start = image_start_ ? image_start_->begin(*noise_, shape)
+                                     : StartingPoint{.noise = noise_->start(workshop_.device, shape)};
+  const Tensor latent =
+      run_sampler({model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()}, *noise_);
+  const std::optional<Request> second = hires_request(request_);
+  if (!second) return latent;
+  hires_noise_->begin(batch);
+  start = hires_start(model, *second, latent, *hires_noise_, watch_cancel());
+  return run_sampler({model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()}, *hires_noise_);
+}
+
+Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise) {
   const auto on_step = [&](const Progress& progress) {
     ++result_.times.network_steps;
     tell(Stage::sampling, progress.step, progress.total);
   };
-  tell(Stage::sampling, 0, *request_.steps);
-  const LatentTask task{workshop_.model, workshop_.prompts, request_, batch};
-  return draw_latent(task, *start_noise_, *noise_, {.on_step = on_step, .cancel = callbacks_.cancel}, watch_cancel());
+  tell(Stage::sampling, 0, static_cast<int64_t>(plan_for(task).steps.size()));
+  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = callbacks_.cancel}, watch_cancel());
 }
 
 void Job::decode_batch(const Batch& batch, const Tensor& latent) {
@@ -153,7 +182,9 @@ void Job::decode_batch(const Batch& batch, const Tensor& latent) {
   for (int64_t i = 0; i < count; ++i) {
     stop_if_cancelled();
     const Tensor pixels = decode_latent(workshop_.model, latent.slice(i, i + 1), watch_cancel());
-    finish_image(batch[static_cast<size_t>(i)], images_from(pixels).front());
+    Image image = images_from(pixels).front();
+    if (image_start_) image = image_start_->canvas().finish(image);
+    finish_image(batch[static_cast<size_t>(i)], std::move(image));
     tell(Stage::decoding, i + 1, count);
   }
 }

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "easel/pipeline/image_start.h"
+#include "easel/pipeline/job_noise.h"
 #include "easel/pipeline/latent.h"
 #include "easel/pipeline/memory.h"
 #include "easel/pipeline/result.h"
@@ -29,12 +31,14 @@ class Job {
   using Batch = std::vector<PlannedImage>;
 
   void plan();
+  void choose_size();
   Request completed(Parameterization parameterization) const;
   MemoryPlan memory_for(const Request& request) const;
   void find_parameterization();
   void encode_prompts();
-  void start_noise(const Batch& batch);
+  void encode_image();
   Tensor sample_batch(const Batch& batch);
+  Tensor run_sampler(const LatentTask& task, JobNoise& noise);
   void decode_batch(const Batch& batch, const Tensor& latent);
   void finish_image(const PlannedImage& planned, Image image);
 
@@ -49,8 +53,9 @@ class Job {
   std::vector<Batch> batches_;
   MemoryPlan memory_{};
   int64_t batch_index_ = 0;
-  std::unique_ptr<NoiseSource> noise_;
-  std::optional<Tensor> start_noise_;  // [n, h, w, c] of this batch
+  std::optional<JobNoise> noise_;
+  std::optional<JobNoise> hires_noise_;
+  std::optional<ImageStart> image_start_;
   Result result_;
 };
 

@@ -1,5 +1,7 @@
 #include "easel/pipeline/latent.h"
 
+#include <cmath>
+
 #include "easel/base/error.h"
 #include "easel/ops/arithmetic.h"
 #include "easel/ops/ops.h"
@@ -25,11 +27,37 @@ Tensor context_of(const LatentTask& task) {
 Network network_for(const LatentTask& task, const BlockObserver& observe) {
   const UNet& unet = task.model.unet();
   auto conditioning = std::make_shared<const UNet::Conditioning>(unet.condition(context_of(task)));
-  Network network = [&unet, conditioning, observe](const Tensor& x, const Level& level) {
+  std::optional<Tensor> companion = task.start.companion;
+  if (companion && is_guided(task.request)) companion = ops::concat_batch(*companion, *companion);
+  Network network = [&unet, conditioning, companion, observe](const Tensor& x, const Level& level) {
     const std::vector<float> timesteps(static_cast<size_t>(x.dim(0)), static_cast<float>(level.timestep));
-    return unet(x, timesteps, *conditioning, observe);
+    return unet(companion ? ops::concat_channels(x, *companion) : x, timesteps, *conditioning, observe);
   };
   return guided(std::move(network), *task.request.guidance_scale);
+}
+
+bool predicts_v(const Model& model) { return *model.parameterization() == Parameterization::v; }
+
+// Where `repaint` is 0 the prediction becomes the one that leads to `original`: whatever the solver, that part follows
+// the noised original and ends as the original.
+Network repainting(Network network, const LatentTask& task) {
+  const bool v = predicts_v(task.model);
+  const Tensor original = *task.start.original;
+  const Tensor repaint = *task.start.repaint;
+  const Tensor keep = -repaint + 1.0f;
+  return [network = std::move(network), v, original, repaint, keep](const Tensor& x, const Level& level) {
+    const auto signal = static_cast<float>(1.0 / std::hypot(1.0, level.sigma));  // sqrt(alpha_cumprod)
+    const auto noise = static_cast<float>(level.sigma / std::hypot(1.0, level.sigma));
+    const Tensor epsilon = (x - original * signal) / noise;
+    const Tensor known = v ? epsilon * signal - original * noise : epsilon;
+    return network(x, level) * repaint + known * keep;
+  };
+}
+
+std::vector<uint64_t> seeds_of(std::span<const PlannedImage> batch) {
+  std::vector<uint64_t> seeds;
+  for (const PlannedImage& image : batch) seeds.push_back(image.seed);
+  return seeds;
 }
 
 void require_finite(const Progress& progress) {
@@ -48,23 +76,34 @@ Shape latent_shape(const Model& model, const Request& request, int64_t n) {
           model.vae_decoder().config().latent_channels};
 }
 
-Tensor draw_latent(const LatentTask& task, const Tensor& start_noise, NoiseSource& noise, const SampleOptions& options,
+Plan plan_for(const LatentTask& task) {
+  const Levels levels = make_levels(find_schedule(*task.request.schedule), task.model.schedule(), *task.request.steps);
+  const Convention convention = find_sampler(*task.request.sampler).sampler.convention;
+  if (!task.start.latent) return make_plan(convention, levels);
+  return plan_from(convention, levels, task.request, task.start.strength);
+}
+
+Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptions& options,
                    const BlockObserver& observe) {
-  const SamplerChoice choice = find_sampler(*task.request.sampler);
-  const NoiseSchedule& trained = task.model.schedule();
-  const Levels levels = make_levels(find_schedule(*task.request.schedule), trained, *task.request.steps);
-  const Plan plan = make_plan(choice.sampler.convention, levels);
-  const bool predicts_v = *task.model.parameterization() == Parameterization::v;
-  const Denoiser denoiser(network_for(task, observe), predicts_v ? Prediction::v : Prediction::epsilon, trained);
+  const Plan plan = plan_for(task);
+  const StartingPoint& start = task.start;
+  const Tensor x = start.latent ? plan.start(*start.latent, start.noise) : plan.start(start.noise);
+  if (plan.steps.empty()) return x;
+
+  Network network = network_for(task, observe);
+  if (start.repaint) network = repainting(std::move(network), task);
+  const Prediction prediction = predicts_v(task.model) ? Prediction::v : Prediction::epsilon;
+  const Denoiser denoiser(std::move(network), prediction, task.model.schedule());
   SampleOptions checked = options;
   checked.on_step = [&](const Progress& progress) {
     require_finite(progress);
     if (options.on_step) options.on_step(progress);
   };
-  BrownianNoise brownian(noise, parse_rng_kind(task.request.rng), task.batch.front().seed, plan);
-  NoiseSource& step_noise = choice.sampler.brownian ? static_cast<NoiseSource&>(brownian) : noise;
-  const auto sampler = choice.sampler.make({.eta = task.request.eta, .churn = {}});
-  return sample(*sampler, plan, denoiser, plan.start(start_noise), step_noise, checked);
+  const SamplerInfo& info = find_sampler(*task.request.sampler).sampler;
+  BrownianNoise brownian(noise, task.step_noise, seeds_of(task.batch), plan);
+  NoiseSource& step_noise = info.brownian ? static_cast<NoiseSource&>(brownian) : noise;
+  const auto sampler = info.make({.eta = task.request.eta, .churn = {}});
+  return sample(*sampler, plan, denoiser, x, step_noise, checked);
 }
 
 Tensor decode_latent(const Model& model, const Tensor& latent, const BlockObserver& observe) {

@@ -6,6 +6,7 @@
 #include "easel/pipeline/model.h"
 #include "easel/pipeline/prompt_encoder.h"
 #include "easel/pipeline/request.h"
+#include "easel/pipeline/starting_point.h"
 #include "easel/sampling/noise.h"
 #include "easel/sampling/sampler.h"
 
@@ -20,11 +21,16 @@ struct LatentTask {
   const PromptEncoder& prompts;
   const Request& request;
   std::span<const PlannedImage> batch;
+  StartingPoint start;
+  RngKind step_noise = RngKind::cpu;  // who draws the noise of the steps
 };
 
-// start_noise [n, h, w, c], from which `noise` goes on -> the clean latent [n, h, w, c]. `observe` sees every block of
-// the network. Throws Error cancelled, and bad_checkpoint if the network gives numbers that are not finite.
-Tensor draw_latent(const LatentTask& task, const Tensor& start_noise, NoiseSource& noise, const SampleOptions& options,
+// The steps that the task takes; none if the initial image stays as it is.
+Plan plan_for(const LatentTask& task);
+
+// -> the clean latent [n, h, w, c]. `noise` goes on where the start left it; `observe` sees every block of the network.
+// Throws Error cancelled, and bad_checkpoint if the network gives numbers that are not finite.
+Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptions& options,
                    const BlockObserver& observe = {});
 
 // latent [1, h, w, c] -> the image [1, height_px, width_px, 3], nominally in [-1, 1]. Throws Error bad_checkpoint if

@@ -20,10 +20,8 @@ ModelConfig config_of(const ModelOptions& options) {
 
 Family drawing_family(const Checkpoint& checkpoint) {
   const Family family = detect_family(checkpoint);
-  if (family == Family::sd1 || family == Family::sd2) return family;
-  throw Error(ErrorCode::invalid_request,
-              "{} is a {} checkpoint, which needs an image to start from; expected one of SD "
-              "1.x or 2.x that draws from text alone",
+  if (family != Family::x4_upscaler) return family;
+  throw Error(ErrorCode::invalid_request, "{} is a {} checkpoint, which enlarges images: use it with 'easel upscale'",
               checkpoint.file(), name_of(family));
 }
 
@@ -104,6 +102,12 @@ void Model::check_parts(const ModelOptions& options) const {
     throw Error(ErrorCode::bad_checkpoint, "{}: this VAE makes {} pixels of a latent's side, expected {}",
                 options.vae.value_or(options.checkpoint).string(), vae_factor(), kVaeFactor);
   }
+}
+
+void Model::require_vae_encoder() {
+  if (vae_encoder_) return;
+  vae_encoder_.emplace(weights_ / kVae);
+  weights_.require_complete();
 }
 
 std::string Model::name() const { return std::filesystem::path(checkpoint_->file()).stem().string(); }

@@ -14,6 +14,7 @@
 #include "easel/text_encoder/text_encoder.h"
 #include "easel/unet/unet.h"
 #include "easel/vae/vae_decoder.h"
+#include "easel/vae/vae_encoder.h"
 
 namespace easel {
 
@@ -46,6 +47,10 @@ class Model {
   const TextEncoder& text_encoder() const { return *text_encoder_; }
   const UNet& unet() const { return *unet_; }
   const VaeDecoder& vae_decoder() const { return *vae_decoder_; }
+  const VaeEncoder& vae_encoder() const { return *vae_encoder_; }
+
+  // Makes vae_encoder(), which only jobs that start from an image need. Throws Error bad_checkpoint if it is missing.
+  void require_vae_encoder();
 
   // Give the memory of the packed weights back; they are packed again at the next use.
   void unload_text_encoder();
@@ -74,6 +79,7 @@ class Model {
   std::optional<TextEncoder> text_encoder_;
   std::optional<UNet> unet_;
   std::optional<VaeDecoder> vae_decoder_;
+  std::optional<VaeEncoder> vae_encoder_;
 };
 
 }  // namespace easel

@@ -5,6 +5,7 @@
 #include "easel/base/text.h"
 #include "easel/image/infotext.h"
 #include "easel/pipeline/pipeline.h"
+#include "easel/pipeline/request_names.h"
 
 namespace easel {
 namespace {
@@ -14,6 +15,21 @@ std::string rng_label(const std::string& rng) {
   if (rng == "gpu") return "NV";
   if (rng == "cpu") return "CPU";
   return rng;
+}
+
+// As AUTOMATIC1111 names it where it knows it.
+template <typename Add>
+void describe_image_start(const Request& request, const Add& add) {
+  if (request.task == Task::txt2img) return;
+  add("Task", std::string(choice_name(request.task)));
+  add("Denoising strength", fmt::format("{}", *request.strength));
+  if (request.strength_mode) add("Strength mode", std::string(choice_name(*request.strength_mode)));
+  if (request.resize_mode) add("Resize mode", std::string(choice_name(*request.resize_mode)));
+  if (request.image_seed) add("Image seed", std::to_string(*request.image_seed));
+  if (request.mask_blur_px) add("Mask blur", std::to_string(*request.mask_blur_px));
+  if (request.mask_fill) add("Masked content", std::string(choice_name(*request.mask_fill)));
+  if (request.only_masked) add("Inpaint area", "Only masked");
+  if (request.mask_padding_px) add("Masked area padding", std::to_string(*request.mask_padding_px));
 }
 
 }  // namespace
@@ -30,9 +46,20 @@ std::string describe(const Request& request, const PlannedImage& image, const st
   add("Seed", std::to_string(image.seed));
   add("Size", fmt::format("{}x{}", *request.width_px, *request.height_px));
   add("Model", model_name);
+  describe_image_start(request, add);
+  if (request.variation_strength) {
+    add("Variation seed", std::to_string(image.variation_seed));
+    add("Variation seed strength", fmt::format("{}", *request.variation_strength));
+  }
+  if (request.hires_scale) {
+    add("Hires upscale", fmt::format("{}", *request.hires_scale));
+    add("Hires upscaler", request.hires_upscaler == HiresUpscaler::lanczos ? "Lanczos" : "Latent");
+    if (request.hires_steps) add("Hires steps", std::to_string(*request.hires_steps));
+    if (request.hires_strength) add("Denoising strength", fmt::format("{}", *request.hires_strength));
+  }
   if (request.eta) add("Eta", fmt::format("{}", *request.eta));
   add("RNG", rng_label(request.rng));
-  if (request.noise_order == NoiseOrder::compvis) add("Batch noise", std::string(name_of(request.noise_order)));
+  if (request.noise_order == NoiseOrder::compvis) add("Batch noise", std::string(choice_name(request.noise_order)));
   add("Version", program_version());
   return write_infotext(text);
 }

@@ -31,6 +31,7 @@ std::string program_version() { return "easel " EASEL_VERSION; }
 std::string_view name_of(Stage stage) {
   switch (stage) {
     case Stage::text: return "text";
+    case Stage::encoding: return "encoding";
     case Stage::sampling: return "sampling";
     case Stage::decoding: break;
   }

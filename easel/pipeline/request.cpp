@@ -6,6 +6,7 @@
 #include "easel/base/error.h"
 #include "easel/base/text.h"
 #include "easel/image/codec.h"
+#include "easel/pipeline/tasks.h"
 #include "easel/sampling/random.h"
 #include "easel/sampling/registry.h"
 
@@ -54,9 +55,38 @@ void check_prompts(const Request& request) {
   }
 }
 
+void check_image_settings(const Request& request) {
+  if (request.strength) check_range("strength", *request.strength, 0.0, 1.0);
+  if (request.mask_blur_px) check_range("mask blur", *request.mask_blur_px, 0, kMaxMaskBlurPx);
+  if (request.mask_padding_px) check_range("mask padding", *request.mask_padding_px, 0, kMaxSidePx);
+  check_range("left margin", request.margins.left_px, 0, kMaxSidePx);
+  check_range("top margin", request.margins.top_px, 0, kMaxSidePx);
+  check_range("right margin", request.margins.right_px, 0, kMaxSidePx);
+  check_range("bottom margin", request.margins.bottom_px, 0, kMaxSidePx);
+}
+
+void check_second_pass(const Request& request) {
+  if (request.hires_scale) check_range("hires scale", *request.hires_scale, 1.0, kMaxHiresScale);
+  if (request.hires_steps) check_range("hires steps", *request.hires_steps, 1, kMaxSteps);
+  if (request.hires_strength) check_range("hires strength", *request.hires_strength, 0.0, 1.0);
+}
+
+void check_variations(const Request& request) {
+  if (!request.variation_strength) return;
+  check_range("variation strength", *request.variation_strength, 0.0, 1.0);
+  if (request.noise_order == NoiseOrder::compvis) {
+    throw Error(ErrorCode::invalid_request,
+                "variations turn the noise of each image on its own; leave batch noise 'compvis' out");
+  }
+}
+
 }  // namespace
 
 void check(const Request& request) {
+  check_task(request);
+  check_image_settings(request);
+  check_second_pass(request);
+  check_variations(request);
   check_prompts(request);
   if (request.width_px) check_side("width", *request.width_px);
   if (request.height_px) check_side("height", *request.height_px);
@@ -85,20 +115,16 @@ std::vector<std::vector<PlannedImage>> plan_batches(const Request& request, uint
     for (size_t begin = 0; begin < prompts.size(); begin += batch_size) {
       std::vector<PlannedImage>& batch = batches.emplace_back();
       for (size_t i = begin; i < std::min(begin + batch_size, prompts.size()); ++i) {
-        batch.push_back({.prompt = prompts[i], .seed = seed + (request.fixed_code ? i - begin : made)});
+        const uint64_t offset = request.fixed_code ? i - begin : made;
+        const bool varied = request.variation_strength.value_or(0.0) > 0.0;
+        batch.push_back({.prompt = prompts[i],
+                         .seed = seed + (varied ? 0 : offset),
+                         .variation_seed = request.variation_seed.value_or(0) + offset});
         ++made;
       }
     }
   }
   return batches;
-}
-
-std::string_view name_of(NoiseOrder order) { return order == NoiseOrder::compvis ? "compvis" : "per-image"; }
-
-NoiseOrder parse_noise_order(std::string_view name) {
-  if (name == "per-image") return NoiseOrder::per_image;
-  if (name == "compvis") return NoiseOrder::compvis;
-  throw Error(ErrorCode::invalid_request, "batch noise '{}' is unknown, expected per-image or compvis", name);
 }
 
 }  // namespace easel

@@ -8,6 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "easel/image/fit.h"
+#include "easel/image/image.h"
+#include "easel/pipeline/task.h"
+
 namespace easel {
 
 // Who draws the noise of a batch.
@@ -16,8 +20,10 @@ enum class NoiseOrder {
   compvis,    // one generator draws for all images and batches in turn, as the original scripts do
 };
 
-// What is left empty is filled from the model's defaults.
+// What is left empty is filled from the model's defaults, or does not apply to the task: check() refuses a value that
+// would be ignored.
 struct Request {
+  Task task = Task::txt2img;
   std::string prompt = {};
   std::vector<std::string> prompts = {};  // if any: one image for each, `batch_size` at a time, instead of `prompt`
   std::string negative_prompt = {};
@@ -29,12 +35,42 @@ struct Request {
   std::optional<std::string> schedule = {};
   std::optional<double> eta = {};     // share of fresh noise at each step; each sampler has its own default
   std::optional<uint64_t> seed = {};  // nothing: a random one
-  std::string rng = "cpu";            // whose random numbers: "cpu" and "gpu" as PyTorch's, "numpy"
+  // Whose random numbers: "cpu" and "gpu" as PyTorch's; "numpy": the start as NumPy's, what follows as PyTorch's CPU,
+  // as in the original scripts for inpainting and upscaling.
+  std::string rng = "cpu";
+  std::optional<uint64_t> variation_seed = {};    // of a second start noise, towards which the first is turned
+  std::optional<double> variation_strength = {};  // how far: 0 to 1
   NoiseOrder noise_order = NoiseOrder::per_image;
   bool fixed_code = false;  // every batch starts from the same noise
   int64_t batch_size = 1;   // images made together
   int64_t batch_count = 1;
   bool watermark = true;
+
+  // img2img, inpaint, depth2img
+  std::optional<Image> init_image = {};
+  std::optional<FitMode> resize_mode = {};  // how it gets to width x height
+  std::optional<double> strength = {};      // 0: the image as it is, 1: as if drawn from noise
+  std::optional<StrengthMode> strength_mode = {};
+  std::optional<uint64_t> image_seed = {};  // of the noise with which images are encoded; else it follows `seed`
+
+  // inpaint
+  std::optional<Mask> mask = {};  // of the size of init_image; 255: draw anew
+  bool invert_mask = false;
+  std::optional<int64_t> mask_blur_px = {};  // standard deviation
+  std::optional<MaskFill> mask_fill = {};
+  bool only_masked = false;                     // works on the masked part alone, at the full width x height
+  std::optional<int64_t> mask_padding_px = {};  // what only_masked sees around the mask
+  Margins margins = {};                         // the canvas grows; the margins are masked
+  bool composite = true;                        // put the unmasked pixels of init_image back at the end
+
+  // depth2img
+  std::optional<Mask> depth_map = {};  // of any size, brighter is nearer; else estimated
+
+  // txt2img: a second pass at a larger size
+  std::optional<double> hires_scale = {};
+  std::optional<HiresUpscaler> hires_upscaler = {};
+  std::optional<int64_t> hires_steps = {};  // else as `steps`
+  std::optional<double> hires_strength = {};
 };
 
 inline constexpr int64_t kSizeMultiplePx = 64;
@@ -45,6 +81,8 @@ inline constexpr int64_t kMaxBatchCount = 10'000;
 inline constexpr double kMaxGuidanceScale = 1000.0;
 inline constexpr size_t kMaxPromptBytes = 64 * 1024;
 inline constexpr size_t kMaxPrompts = 10'000;
+inline constexpr int64_t kMaxMaskBlurPx = 512;
+inline constexpr double kMaxHiresScale = 8.0;
 
 // Throws Error invalid_request that names the value, what it may be and, where known, the cure.
 void check(const Request& request);
@@ -53,17 +91,15 @@ void check(const Request& request);
 struct PlannedImage {
   std::string prompt;
   uint64_t seed;
+  uint64_t variation_seed = 0;
 };
 // The batches of `request` in the order they are made. Image k of the whole job has the seed `seed` + k; with
-// `fixed_code` image i of every batch has `seed` + i.
+// `fixed_code` image i of every batch has `seed` + i. With variations all have `seed`, and the variation seed counts.
 std::vector<std::vector<PlannedImage>> plan_batches(const Request& request, uint64_t seed);
 
 // As JSON: `width`, `height` and `cfg_scale` are spelled as other programs do; what is empty is left out.
 std::string to_json(const Request& request);
 // Throws Error invalid_request: no JSON, an unknown key (the nearest is suggested), a wrong type, a value out of range.
 Request parse_request(std::string_view json);
-
-std::string_view name_of(NoiseOrder order);           // "per-image", "compvis"
-NoiseOrder parse_noise_order(std::string_view name);  // throws Error invalid_request
 
 }  // namespace easel

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "easel/base/error.h"
 #include "easel/base/text.h"
 #include "easel/pipeline/request.h"
+#include "easel/pipeline/request_names.h"
 
 namespace easel {
 namespace {
@@ -47,10 +49,11 @@ void read(std::string_view key, const Json& value, std::vector<std::string>& out
   for (const Json& item : value) read(key, item, out.emplace_back());
 }
 
-void read(std::string_view key, const Json& value, NoiseOrder& out) {
+template <typename Choice>
+void read(std::string_view key, const Json& value, Choice& out) {
   std::string name;
   read(key, value, name);
-  out = parse_noise_order(name);
+  out = parse_choice<Choice>(name);
 }
 
 template <typename T>
@@ -60,20 +63,46 @@ void read(std::string_view key, const Json& value, std::optional<T>& out) {
 
 template <typename T>
 void write(Json& json, const char* key, const T& value) {
-  json[key] = value;
+  if constexpr (std::is_enum_v<T>) {
+    json[key] = choice_name(value);
+  } else {
+    json[key] = value;
+  }
 }
-void write(Json& json, const char* key, NoiseOrder value) { json[key] = name_of(value); }
 void write(Json& json, const char* key, const std::vector<std::string>& value) {
   if (!value.empty()) json[key] = value;
 }
 template <typename T>
 void write(Json& json, const char* key, const std::optional<T>& value) {
-  if (value) json[key] = *value;
+  if (value) write(json, key, *value);
+}
+
+template <typename AnyRequest, typename Visit>
+void for_each_image_field(AnyRequest& request, const Visit& visit) {
+  visit("resize_mode", request.resize_mode);
+  visit("strength", request.strength);
+  visit("strength_mode", request.strength_mode);
+  visit("image_seed", request.image_seed);
+  visit("invert_mask", request.invert_mask);
+  visit("mask_blur", request.mask_blur_px);
+  visit("mask_fill", request.mask_fill);
+  visit("only_masked", request.only_masked);
+  visit("mask_padding", request.mask_padding_px);
+  visit("margin_left", request.margins.left_px);
+  visit("margin_top", request.margins.top_px);
+  visit("margin_right", request.margins.right_px);
+  visit("margin_bottom", request.margins.bottom_px);
+  visit("composite", request.composite);
+  visit("hires_scale", request.hires_scale);
+  visit("hires_upscaler", request.hires_upscaler);
+  visit("hires_steps", request.hires_steps);
+  visit("hires_strength", request.hires_strength);
 }
 
 // Calls visit(key, member) for each value of a request.
 template <typename AnyRequest, typename Visit>
 void for_each_field(AnyRequest& request, const Visit& visit) {
+  visit("task", request.task);
   visit("prompt", request.prompt);
   visit("prompts", request.prompts);
   visit("negative_prompt", request.negative_prompt);
@@ -86,11 +115,14 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("eta", request.eta);
   visit("seed", request.seed);
   visit("rng", request.rng);
+  visit("variation_seed", request.variation_seed);
+  visit("variation_strength", request.variation_strength);
   visit("batch_noise", request.noise_order);
   visit("fixed_code", request.fixed_code);
   visit("batch_size", request.batch_size);
   visit("batch_count", request.batch_count);
   visit("watermark", request.watermark);
+  for_each_image_field(request, visit);
 }
 
 [[noreturn]] void refuse_unknown_key(const std::string& key) {

@@ -26,6 +26,7 @@ using Seconds = std::chrono::duration<double>;
 struct StageTimes {
   Seconds open{};  // checkpoint, once for a pipeline
   Seconds text{};
+  Seconds encoding{};  // of the initial image
   Seconds sampling{};
   Seconds decoding{};         // with watermark
   int64_t network_steps = 0;  // steps of all batches
@@ -39,7 +40,7 @@ struct Result {
   uint64_t peak_tensor_bytes = 0;
 };
 
-enum class Stage { text, sampling, decoding };
+enum class Stage { text, encoding, sampling, decoding };
 std::string_view name_of(Stage stage);
 
 struct JobProgress {

@@ -123,8 +123,8 @@ void BrownianTree::add(const Node& node, double from, double to, std::vector<flo
   if (to > middle) add(right, std::max(from, middle), to, sum);
 }
 
-BrownianNoise::BrownianNoise(NoiseSource& white, RngKind kind, uint64_t seed, const Plan& plan)
-    : white_(white), kind_(kind), seed_(seed) {
+BrownianNoise::BrownianNoise(NoiseSource& white, RngKind kind, std::vector<uint64_t> seeds, const Plan& plan)
+    : white_(white), kind_(kind), seeds_(std::move(seeds)) {
   EASEL_ASSERT(!plan.steps.empty());
   const Step& last = plan.steps.back();
   sigma_max_ = plan.steps.front().at.sigma;
@@ -138,9 +138,10 @@ Tensor BrownianNoise::draw_between(const Tensor& x, double sigma, double sigma_n
   const double from = static_cast<float>(sigma_next), to = static_cast<float>(sigma);
   const auto scale = static_cast<float>(-1.0 / std::sqrt(to - from));
   std::vector<float> values;
-  for (int64_t image = 0; image < shape.dim(0); ++image) {
-    const BrownianTree tree(kind_, seed_ + static_cast<uint64_t>(image), static_cast<float>(sigma_min_),
-                            static_cast<float>(sigma_max_), shape.count() / shape.dim(0));
+  EASEL_ASSERT(shape.dim(0) == static_cast<int64_t>(seeds_.size()));
+  for (const uint64_t seed : seeds_) {
+    const BrownianTree tree(kind_, seed, static_cast<float>(sigma_min_), static_cast<float>(sigma_max_),
+                            shape.count() / shape.dim(0));
     for (const float value : tree.increment(from, to)) values.push_back(value * scale);
   }
   return from_nchw(x.device(), shape[0], shape[3], shape[1], shape[2], values);

@@ -33,11 +33,11 @@ class BrownianTree {
   int64_t count_;
 };
 
-// BrownianTreeNoiseSampler of k-diffusion: sigma is the time, each image has a tree of its own, seeded seed + i.
+// BrownianTreeNoiseSampler of k-diffusion: sigma is the time, each image has a tree of its own.
 class BrownianNoise : public NoiseSource {
  public:
   // For the sigmas of `plan`. `white` draws everything that is not between two of them; it must outlive this.
-  BrownianNoise(NoiseSource& white, RngKind kind, uint64_t seed, const Plan& plan);
+  BrownianNoise(NoiseSource& white, RngKind kind, std::vector<uint64_t> seeds, const Plan& plan);
 
   Tensor draw(const Device& device, const Shape& shape) override { return white_.draw(device, shape); }
   Tensor draw_between(const Tensor& x, double sigma, double sigma_next) override;
@@ -45,7 +45,7 @@ class BrownianNoise : public NoiseSource {
  private:
   NoiseSource& white_;
   RngKind kind_;
-  uint64_t seed_;
+  std::vector<uint64_t> seeds_;  // of the images
   double sigma_min_, sigma_max_;
 };
 

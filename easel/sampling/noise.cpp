@@ -9,8 +9,8 @@ Tensor NoiseSource::draw_between(const Tensor& x, double /*sigma*/, double /*sig
   return draw(x.device(), x.shape());
 }
 
-PerImageNoise::PerImageNoise(RngKind kind, uint64_t seed, int64_t images) {
-  for (int64_t i = 0; i < images; ++i) generators_.push_back(make_generator(kind, seed + static_cast<uint64_t>(i)));
+PerImageNoise::PerImageNoise(RngKind kind, const std::vector<uint64_t>& seeds) {
+  for (const uint64_t seed : seeds) generators_.push_back(make_generator(kind, seed));
 }
 
 Tensor PerImageNoise::draw(const Device& device, const Shape& shape) {

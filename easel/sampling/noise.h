@@ -21,10 +21,10 @@ class NoiseSource {
   virtual Tensor draw_between(const Tensor& x, double sigma, double sigma_next);
 };
 
-// Image i of the batch has a generator of its own, seeded seed + i: it equals the single image of that seed.
+// Each image of the batch has a generator of its own: it equals the single image of its seed.
 class PerImageNoise : public NoiseSource {
  public:
-  PerImageNoise(RngKind kind, uint64_t seed, int64_t images);
+  PerImageNoise(RngKind kind, const std::vector<uint64_t>& seeds);  // one for each image
   Tensor draw(const Device& device, const Shape& shape) override;
 
  private:

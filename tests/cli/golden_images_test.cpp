@@ -42,7 +42,7 @@ class RecordedImages : public ::testing::Test {
     const Json reference = Json::parse(read_text_file(golden_path("models/" + model + ".reference.json"), 1 << 22));
     const Json run = reference["runs"][name];
     const std::string lines = run["prompts"].size() == 1 ? "" : folder_.write("prompts.txt", lines_of(run["prompts"]));
-    std::vector<std::string> arguments = {"txt2img", "--ckpt", checkpoint, "--rng", "cpu", "--json"};
+    std::vector<std::string> arguments = {run["kind"].get<std::string>(), "--ckpt", checkpoint, "--json"};
     const auto add = [&](const std::string& option, const std::string& value) {
       arguments.insert(arguments.end(), {option, value});
     };
@@ -51,8 +51,9 @@ class RecordedImages : public ::testing::Test {
     add("--ddim_steps", text_of(run["steps"]));
     add("--scale", text_of(run["cfg_scale"]));
     add("--seed", text_of(run["seed"]));
-    add("--W", text_of(run["width"]));
-    add("--H", text_of(run["height"]));
+    for (const auto& [key, option] : {std::pair{"width", "--W"}, {"height", "--H"}, {"strength", "--strength"}}) {
+      if (run.contains(key)) add(option, text_of(run[key]));
+    }
     if (run.contains("eta")) add("--ddim_eta", text_of(run["eta"]));
     add("--outdir", (folder_ / ("out" + std::to_string(runs_++))).string());
     arguments.insert(arguments.end(), extra.begin(), extra.end());
@@ -70,6 +71,18 @@ class RecordedImages : public ::testing::Test {
     ASSERT_EQ(drawn.size(), expected.size());
     const Difference by = difference(drawn, expected);
     EXPECT_LE(by.largest, 2) << by.count << " of " << drawn.size() << " bytes differ";
+  }
+
+  // An image of `model`'s reference as a file: u8 [height, width, 3], or [height, width] for a mask.
+  std::string image_file(const std::string& model, const std::string& tensor) {
+    const Golden golden("models/" + model + ".reference", cpu_device());
+    const std::vector<uint8_t> bytes = golden.image_bytes(tensor);
+    const Shape shape = golden.shape(tensor);
+    Image image(shape.dim(1), shape.dim(0));
+    for (size_t i = 0; i < image.bytes().size(); ++i) image.bytes()[i] = bytes[shape.rank() == 3 ? i : i / 3];
+    const auto path = folder_ / (tensor + ".png");
+    save_image(path, image);
+    return path.string();
   }
 
   static std::string lines_of(const Json& prompts) {
@@ -116,6 +129,29 @@ TEST_F(RecordedImages, Sd2PredictionByConfiguration) {
                                     "model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n  params:\n"
                                     "    parameterization: \"v\"\n    linear_start: 0.00085\n    linear_end: 0.0120\n");
   expect_drawn("sd2-tiny", sd2(), "txt2img.ddim", {"--config", config.string()});
+}
+
+TEST_F(RecordedImages, ImageToImage) {
+  const std::vector<std::string> sd1 = {"--init-img", image_file("sd1-tiny", "img2img.ddim.init_u8")};
+  expect_drawn("sd1-tiny", sd1_ckpt(), "img2img.ddim", sd1);
+  expect_drawn("sd1-tiny", sd1_ckpt(), "img2img.ddim_eta1", sd1);
+  expect_drawn("sd2-tiny", sd2(), "img2img.ddim",
+               {"--prediction", "v", "--init-img", image_file("sd2-tiny", "img2img.ddim.init_u8")});
+}
+
+TEST_F(RecordedImages, Inpainting) {
+  const std::string model = "sd1-inpaint-tiny";
+  const std::string checkpoint = golden_path("models/sd1-inpaint-tiny.safetensors").string();
+  // The original script gives the decoded image as it is; its start noise comes from NumPy, and the image was encoded
+  // with a seed of its own.
+  const std::vector<std::string> extra = {"--init-img",    image_file(model, "inpaint.image_u8"),
+                                          "--mask",        image_file(model, "inpaint.mask_u8"),
+                                          "--image-seed",  "242",
+                                          "--rng",         "numpy",
+                                          "--mask-blur",   "0",
+                                          "--no-composite"};
+  expect_drawn(model, checkpoint, "inpaint.ddim", extra);
+  expect_drawn(model, checkpoint, "inpaint.ddim_eta1", extra);
 }
 
 TEST_F(RecordedImages, StreamedWeightsDrawTheSame) {

@@ -101,7 +101,8 @@ TEST_P(RecordedLatents, EveryStepMatches) {
     EXPECT_LE(largest_difference(to_nchw(progress.denoised), step), tolerance(progress.step - 1))
         << "step " << progress.step;
   };
-  const Tensor latent = draw_latent({model, prompts, request, batch}, start, noise, {.on_step = on_step, .cancel = {}});
+  const Tensor latent =
+      draw_latent({model, prompts, request, batch, {.noise = start}}, noise, {.on_step = on_step, .cancel = {}});
   const std::vector<float> final_latent = golden.values(recorded.name + ".latent");
   EXPECT_LE(largest_difference(to_nchw(latent), final_latent), carried);
 }

@@ -46,8 +46,8 @@ TEST(BrownianTree, IncrementsHaveTheVarianceOfTheirTime) {
 TEST(BrownianNoise, ImageOfABatchEqualsTheSingleImageOfItsSeed) {
   const auto device = open_device({.threads = 1});
   const Plan plan = make_plan(Convention::k_diffusion, make_levels(find_schedule("karras"), NoiseSchedule(), 5));
-  PerImageNoise white_batch(RngKind::cpu, 3, 2), white_single(RngKind::cpu, 4, 1);
-  BrownianNoise batch(white_batch, RngKind::cpu, 3, plan), single(white_single, RngKind::cpu, 4, plan);
+  PerImageNoise white_batch(RngKind::cpu, {3, 4}), white_single(RngKind::cpu, {4});
+  BrownianNoise batch(white_batch, RngKind::cpu, {3, 4}, plan), single(white_single, RngKind::cpu, {4}, plan);
   const Tensor x = batch.draw(*device, {2, 8, 8, 4});
   const Tensor noise = batch.draw_between(x, 9.0, 5.0);
   EXPECT_EQ(noise.slice(1, 2).values(), single.draw_between(x.slice(1, 2), 9.0, 5.0).values());

@@ -142,8 +142,8 @@ TEST(RngKind, UnknownNameIsAnError) {
 
 TEST(Noise, ImageOfABatchEqualsTheSingleImageOfItsSeed) {
   const auto device = open_device({.threads = 1});
-  PerImageNoise batch(RngKind::cpu, 7, 3);
-  PerImageNoise single(RngKind::cpu, 9, 1);
+  PerImageNoise batch(RngKind::cpu, {7, 8, 9});
+  PerImageNoise single(RngKind::cpu, {9});
   for (int call = 0; call < 2; ++call) {
     const Tensor all = batch.draw(*device, {3, 8, 6, 4});
     EXPECT_EQ(all.slice(2, 3).values(), single.draw(*device, {1, 8, 6, 4}).values());
@@ -163,7 +163,7 @@ TEST(Noise, BatchNoiseMatchesTheScripts) {
 TEST(Noise, StepNoiseFollowsTheStartNoise) {
   const auto device = open_device({.threads = 1});
   const GoldenTensors golden("models/sd1-tiny.reference.safetensors");
-  PerImageNoise noise(RngKind::cpu, 43, 1);
+  PerImageNoise noise(RngKind::cpu, {43});
   const Tensor start = noise.draw(*device, {1, 16, 16, 4});
   expect_near(to_nchw(start), golden.values("txt2img.ddim_eta1.start"), kTorchTolerance, "start noise");
   std::vector<float> steps;

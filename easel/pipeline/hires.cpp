@@ -1,0 +1,102 @@
+#include "easel/pipeline/hires.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "easel/base/error.h"
+#include "easel/image/resize.h"
+#include "easel/image/tensor_image.h"
+#include "easel/ops/ops.h"
+
+namespace easel {
+namespace {
+
+constexpr double kDefaultStrength = 0.7;
+
+int64_t scaled_side(int64_t side_px, double scale) {
+  const double steps = std::round(static_cast<double>(side_px) * scale / static_cast<double>(kSizeMultiplePx));
+  return static_cast<int64_t>(steps) * kSizeMultiplePx;
+}
+
+// Two neighbours along one side, and how much the second counts.
+struct Between {
+  int64_t first;
+  int64_t second;
+  float weight;
+};
+
+std::vector<Between> sources(int64_t from, int64_t to) {
+  std::vector<Between> all;
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  for (int64_t i = 0; i < to; ++i) {
+    const double at = std::max(0.0, (static_cast<double>(i) + 0.5) * scale - 0.5);
+    const auto first = static_cast<int64_t>(at);
+    all.push_back({first, std::min(first + 1, from - 1), static_cast<float>(at - static_cast<double>(first))});
+  }
+  return all;
+}
+
+// Each image of the batch, decoded, enlarged and encoded again.
+Tensor through_pixels(const Model& model, const Request& second, const Tensor& latent, const Tensor& noise,
+                      const BlockObserver& observe) {
+  std::optional<Tensor> all;
+  for (int64_t i = 0; i < latent.dim(0); ++i) {
+    const Image small = images_from(decode_latent(model, latent.slice(i, i + 1), observe)).front();
+    const Image large = resize(small, {*second.width_px, *second.height_px}, ResizeFilter::lanczos);
+    const Posterior posterior = encode(model, tensor_from(large, latent.device()), observe);
+    const Tensor sample = sample_latent(model, posterior, noise.slice(i, i + 1));
+    all = all ? ops::concat_batch(*all, sample) : sample;
+  }
+  return *all;
+}
+
+}  // namespace
+
+std::optional<Request> hires_request(const Request& request) {
+  if (!request.hires_scale) return std::nullopt;
+  Request second = request;
+  second.task = Task::img2img;
+  second.width_px = scaled_side(*request.width_px, *request.hires_scale);
+  second.height_px = scaled_side(*request.height_px, *request.hires_scale);
+  second.steps = request.hires_steps.value_or(*request.steps);
+  second.strength = request.hires_strength.value_or(kDefaultStrength);
+  if (std::max(*second.width_px, *second.height_px) > kMaxSidePx) {
+    throw Error(ErrorCode::invalid_request, "a hires scale of {} makes {}x{} pixels, expected at most {} a side",
+                *request.hires_scale, *second.width_px, *second.height_px, kMaxSidePx);
+  }
+  return second;
+}
+
+StartingPoint hires_start(const Model& model, const Request& second, const Tensor& latent, JobNoise& noise,
+                          const BlockObserver& observe) {
+  const Shape shape = latent_shape(model, second, latent.dim(0));
+  const Tensor image_noise = noise.for_image(latent.device(), shape);
+  const bool in_latents = second.hires_upscaler.value_or(HiresUpscaler::latent) == HiresUpscaler::latent;
+  return {.noise = noise.start(latent.device(), shape),
+          .latent = in_latents ? resize_bilinear(latent, shape.dim(1), shape.dim(2))
+                               : through_pixels(model, second, latent, image_noise, observe),
+          .strength = *second.strength};
+}
+
+Tensor resize_bilinear(const Tensor& x, int64_t rows, int64_t columns) {
+  const int64_t n = x.dim(0), h = x.dim(1), w = x.dim(2), c = x.dim(3);
+  const std::vector<Between> from_rows = sources(h, rows), from_columns = sources(w, columns);
+  const std::vector<float> values = x.values();
+  std::vector<float> out;
+  out.reserve(static_cast<size_t>(n * rows * columns * c));
+  for (int64_t image = 0; image < n; ++image) {
+    for (const Between& row : from_rows) {
+      for (const Between& column : from_columns) {
+        for (int64_t channel = 0; channel < c; ++channel) {
+          const auto at = [&](int64_t y, int64_t z) { return values[((image * h + y) * w + z) * c + channel]; };
+          const float above = std::lerp(at(row.first, column.first), at(row.first, column.second), column.weight);
+          const float below = std::lerp(at(row.second, column.first), at(row.second, column.second), column.weight);
+          out.push_back(std::lerp(above, below, row.weight));
+        }
+      }
+    }
+  }
+  return Tensor::from(x.device(), {n, rows, columns, c}, out);
+}
+
+}  // namespace easel
