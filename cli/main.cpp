@@ -27,14 +27,21 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-// The option names of the command that was chosen.
-std::vector<std::string> option_names(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
+std::vector<std::string> option_names(const CLI::App& command) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : (chosen.empty() ? app : *chosen.front()).get_options()) {
+  for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
   return names;
+}
+
+std::vector<std::string> commands_with(const CLI::App& app, const std::string& option) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    const std::vector<std::string> names = option_names(*command);
+    if (std::find(names.begin(), names.end(), option) != names.end()) commands.push_back(command->get_name());
+  }
+  return commands;
 }
 
 std::string suggestion(const std::string& name, const std::vector<std::string>& known) {
@@ -42,20 +49,26 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
   return nearest ? fmt::format("; did you mean '{}'?", *nearest) : "";
 }
 
-// A word that is neither an option nor a command of ours ends in a suggestion.
+// What is wrong with a word that is neither an option nor an argument of the chosen command.
+std::string explain_unknown(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto is_option = [](const std::string& word) { return word.starts_with("-"); };
+  const auto option = std::find_if(words.begin(), words.end(), is_option);
+  const std::string& word = option == words.end() ? words.front() : *option;
+  const std::string name = word.substr(0, word.find('='));
+  const auto chosen = app.get_subcommands();
+  const std::vector<std::string> others = commands_with(app, name);
+  const std::string hint = others.empty() ? suggestion(name, option_names(chosen.empty() ? app : *chosen.front()))
+                                          : fmt::format("; it belongs to {}", fmt::join(others, ", "));
+  return fmt::format("unknown {} '{}'{}", is_option(word) ? "option" : "argument", word, hint);
+}
+
 int explain(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);  // --help, --version
   const auto chosen = app.get_subcommands();
   const std::string command = chosen.empty() ? "easel" : "easel " + chosen.front()->get_name();
-  std::string message = error.what();
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
-    const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
-    const auto is_option = [](const std::string& word) { return word.starts_with("-"); };
-    const auto option = std::find_if(extras.begin(), extras.end(), is_option);
-    const std::string& word = option == extras.end() ? extras.front() : *option;
-    message = fmt::format("unknown {} '{}'{}", is_option(word) ? "option" : "argument", word,
-                          suggestion(word.substr(0, word.find('=')), option_names(app)));
-  }
+  // The value of an unknown option may have been taken for the prompt: the unknown word is the cause, not the error.
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  const std::string message = unknown.empty() ? error.what() : explain_unknown(app, unknown);
   return fail(kUsageStatus, fmt::format("{}\nSee '{} --help'.", message, command));
 }
 

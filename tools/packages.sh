@@ -6,6 +6,7 @@ run_packages=(
   libpng-dev libjpeg-dev libwebp-dev zlib1g-dev     # images
   libyaml-cpp-dev nlohmann-json3-dev                # checkpoints, configurations
   libutf8proc-dev                                   # prompts
+  nettle-dev                                        # hashes, base64
   libcli11-dev libfmt-dev libspdlog-dev             # the program
 )
 

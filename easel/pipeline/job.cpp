@@ -100,7 +100,8 @@ MemoryPlan Job::memory_for(const Request& request) const {
   const JobSize size{.width_px = *last.width_px,
                      .height_px = *last.height_px,
                      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
-                     .guided = needs_unconditional(*request.guidance_scale)};
+                     .guided = needs_unconditional(*request.guidance_scale),
+                     .decodes_between = request.hires_upscaler == HiresUpscaler::lanczos};
   const uint64_t ours = workshop_.device.allocator().bytes_in_use();  // weights that are packed already
   return plan_memory(workshop_.model, size,
                      std::min(memory_info().available_bytes + ours, workshop_.memory_limit_bytes));

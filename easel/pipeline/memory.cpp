@@ -82,7 +82,8 @@ MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t availabl
 
   const uint64_t together = base + std::max({text, sampling, unet_weights + decoding});
   const uint64_t apart = base + std::max({text, sampling, decoding});
-  if (apart > available_bytes) refuse(model, job, apart, available_bytes);
+  const uint64_t least = job.decodes_between ? together : apart;
+  if (least > available_bytes) refuse(model, job, least, available_bytes);
   const bool unload = together > available_bytes;
   return {.needed_bytes = unload ? apart : together, .unload_unet_before_decode = unload};
 }

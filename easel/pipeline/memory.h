@@ -10,8 +10,9 @@ namespace easel {
 struct JobSize {
   int64_t width_px;
   int64_t height_px;
-  int64_t batch;  // images made together
-  bool guided;    // the network runs on two latents for each image
+  int64_t batch;         // images made together
+  bool guided;           // the network runs on two latents for each image
+  bool decodes_between;  // two runs of the UNet, which stays loaded, with the decoder between them
 };
 
 struct MemoryPlan {

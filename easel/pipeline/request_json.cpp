@@ -2,8 +2,10 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "easel/base/base64.h"
 #include "easel/base/error.h"
 #include "easel/base/text.h"
+#include "easel/image/codec.h"
 #include "easel/pipeline/request.h"
 #include "easel/pipeline/request_names.h"
 
@@ -49,6 +51,19 @@ void read(std::string_view key, const Json& value, std::vector<std::string>& out
   for (const Json& item : value) read(key, item, out.emplace_back());
 }
 
+// The bytes of an image file in base64, with or without the head of a data URL.
+DecodedImage read_image(std::string_view key, const Json& value) {
+  std::string text;
+  read(key, value, text);
+  const size_t comma = text.starts_with("data:") ? text.find(',') : std::string::npos;
+  const auto bytes = from_base64(std::string_view(text).substr(comma == std::string::npos ? 0 : comma + 1));
+  if (!bytes) refuse(key, value, "an image file in base64");
+  return decode_image(*bytes, fmt::format("request: \"{}\"", key));
+}
+
+void read(std::string_view key, const Json& value, Image& out) { out = read_image(key, value).image; }
+void read(std::string_view key, const Json& value, Mask& out) { out = grey_from(read_image(key, value).image); }
+
 template <typename Choice>
 void read(std::string_view key, const Json& value, Choice& out) {
   std::string name;
@@ -69,6 +84,8 @@ void write(Json& json, const char* key, const T& value) {
     json[key] = value;
   }
 }
+void write(Json& json, const char* key, const Image& value) { json[key] = to_base64(encode_image(value)); }
+void write(Json& json, const char* key, const Mask& value) { json[key] = to_base64(encode_mask(value)); }
 void write(Json& json, const char* key, const std::vector<std::string>& value) {
   if (!value.empty()) json[key] = value;
 }
@@ -79,6 +96,9 @@ void write(Json& json, const char* key, const std::optional<T>& value) {
 
 template <typename AnyRequest, typename Visit>
 void for_each_image_field(AnyRequest& request, const Visit& visit) {
+  visit("init_image", request.init_image);
+  visit("mask", request.mask);
+  visit("depth_map", request.depth_map);
   visit("resize_mode", request.resize_mode);
   visit("strength", request.strength);
   visit("strength_mode", request.strength_mode);

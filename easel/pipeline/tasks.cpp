@@ -119,7 +119,7 @@ void check_family(Task task, Family family, const std::string& checkpoint) {
     if (use.task != task) continue;
     for (const Family usable : use.families) expected.push_back(name_of(usable));
   }
-  throw Error(ErrorCode::invalid_request, "{} is a {} checkpoint, which is for {}; {} needs one of {}", checkpoint,
+  throw Error(ErrorCode::invalid_request, "{} is a checkpoint of {}, which is for {}; {} needs one of {}", checkpoint,
               name_of(family), fmt::join(commands, ", "), choice_name(task), fmt::join(expected, ", "));
 }
 

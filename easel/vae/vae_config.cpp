@@ -33,6 +33,7 @@ VaeConfig VaeConfig::of_decoder(const Weights& weights) {
 
 VaeConfig VaeConfig::of_encoder(const Weights& weights) {
   return {.level_channels = read_level_channels(weights, "encoder.down"),
+          .stem_channels = read_size(weights / "encoder", "conv_in.weight", 4, 0),
           .res_blocks = count_blocks(weights, "encoder.down.0.block")};
 }
 

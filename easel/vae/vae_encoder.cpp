@@ -24,7 +24,7 @@ Tensor Posterior::sample(const Tensor& noise) const {
 
 VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
     : config_(config),
-      conv_in_(weights / "encoder.conv_in", 3, config.level_channels.front()),
+      conv_in_(weights / "encoder.conv_in", 3, config.stem_channels),
       levels_(config.level_channels.size()),
       middle_(weights / "encoder.mid", config.level_channels.back()),
       norm_out_(weights / "encoder.norm_out", config.level_channels.back(), kVaeEpsilon),
@@ -33,7 +33,7 @@ VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
                       .outputs(0, config.latent_channels)),
       quant_logvar_(Linear(weights / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels)
                         .outputs(config.latent_channels, 2 * config.latent_channels)) {
-  int64_t c_in = config.level_channels.front();
+  int64_t c_in = config.stem_channels;
   for (size_t i = 0; i < levels_.size(); ++i) {
     const Weights down = weights / "encoder.down" / static_cast<int64_t>(i);
     const int64_t channels = config.level_channels[i];
@@ -47,7 +47,7 @@ VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
 }
 
 Posterior VaeEncoder::operator()(const Tensor& image, const BlockObserver& observe) const {
-  Tensor h = observed(observe, conv_in_(image), "encoder.conv_in");  // [n, height, width, finest channels]
+  Tensor h = observed(observe, conv_in_(image), "encoder.conv_in");  // [n, height, width, stem channels]
   for (size_t i = 0; i < levels_.size(); ++i) {
     for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
       h = observed(observe, levels_[i].blocks[block](h), "encoder.down.{}.block.{}", i, block);

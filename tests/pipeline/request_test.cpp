@@ -53,6 +53,25 @@ TEST(RequestJson, KeepsEveryValue) {
   EXPECT_FALSE(back.watermark);
 }
 
+TEST(RequestJson, CarriesImages) {
+  Request request;
+  request.task = Task::inpaint;
+  request.init_image = Image(3, 2, {10, 20, 30});
+  request.mask = Mask(3, 2, {255});
+  request.strength = 0.25;
+  request.mask_fill = MaskFill::zero;
+  request.margins.left_px = 64;
+  const Request back = parse_request(to_json(request));
+  EXPECT_EQ(back.task, Task::inpaint);
+  EXPECT_EQ(back.init_image, request.init_image);
+  EXPECT_EQ(back.mask, request.mask);
+  EXPECT_EQ(back.mask_fill, MaskFill::zero);
+  EXPECT_EQ(back.margins.left_px, 64);
+  EXPECT_EQ(to_json(back), to_json(request));
+  EXPECT_THAT(refusal([] { parse_request(R"({"task": "img2img", "init_image": "*"})"); }),
+              HasSubstr("an image file in base64"));
+}
+
 TEST(RequestJson, LeavesOpenWhatIsNotSaid) {
   const Request request = parse_request(R"({"prompt": "a red bird"})");
   EXPECT_EQ(request.prompt, "a red bird");
@@ -72,7 +91,7 @@ TEST(RequestJson, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(refused(R"({"prompts": "one"})"), HasSubstr("expected an array of strings"));
   EXPECT_THAT(refused(R"({"prompt": null})"), HasSubstr("expected a string"));
   EXPECT_THAT(refused(R"({"steps": 3, "steps": 4})"), HasSubstr("\"steps\" is given twice"));
-  EXPECT_THAT(refused(R"({"batch_noise": "pink"})"), HasSubstr("expected per-image or compvis"));
+  EXPECT_THAT(refused(R"({"batch_noise": "pink"})"), HasSubstr("expected per-image, compvis"));
   EXPECT_THAT(refused("[]"), HasSubstr("expected an object"));
   EXPECT_THAT(refused("{"), HasSubstr("not valid JSON"));
   EXPECT_THAT(refused(""), HasSubstr("not valid JSON"));
