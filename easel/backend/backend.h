@@ -36,6 +36,19 @@ struct AttentionOptions {
   bool causal = false;  // token i sees tokens 0..i
 };
 
+enum class Interpolation { bilinear, bicubic };  // bicubic: Keys 1981 with a = -0.75
+
+struct ResizeOptions {
+  Interpolation interpolation = Interpolation::bilinear;
+  bool align_corners = false;  // the centres of the corner pixels stay in place; otherwise the images' outer edges do
+};
+
+struct PoolOptions {
+  int64_t kernel = 2;
+  int64_t stride = 2;
+  Padding padding;  // of no influence on a maximum
+};
+
 struct Term {
   float factor;
   const Tensor* tensor;
@@ -59,6 +72,8 @@ class Backend {
   virtual void embedding(const Tensor& ids, const Parameter& table, Tensor& out) = 0;
   virtual void activate(const Tensor& x, Activation activation, Tensor& out) = 0;
   virtual void upsample_nearest_2x(const Tensor& x, Tensor& out) = 0;
+  virtual void resize(const Tensor& x, const ResizeOptions& options, Tensor& out) = 0;
+  virtual void max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) = 0;
   virtual void concat_channels(const Tensor& a, const Tensor& b, Tensor& out) = 0;
   virtual void combine(std::span<const Term> terms, float constant, Tensor& out) = 0;
   virtual void multiply(const Tensor& a, const Tensor& b, Tensor& out) = 0;

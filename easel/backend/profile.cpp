@@ -58,6 +58,12 @@ class ProfilingBackend : public Backend {
   void upsample_nearest_2x(const Tensor& x, Tensor& out) override {
     record(OpFamily::movement, x, out, 0.0, 0.0, [&] { inner_->upsample_nearest_2x(x, out); });
   }
+  void resize(const Tensor& x, const ResizeOptions& options, Tensor& out) override {
+    record(OpFamily::movement, x, out, 0.0, 0.0, [&] { inner_->resize(x, options, out); });
+  }
+  void max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) override {
+    record(OpFamily::movement, x, out, 0.0, 0.0, [&] { inner_->max_pool(x, options, out); });
+  }
   void concat_channels(const Tensor& a, const Tensor& b, Tensor& out) override {
     record(OpFamily::movement, a, out, 0.0, size_of_tensor(b), [&] { inner_->concat_channels(a, b, out); });
   }

@@ -118,6 +118,24 @@ Tensor upsample_nearest_2x(const Tensor& x) {
   return out;
 }
 
+Tensor resize(const Tensor& x, int64_t rows, int64_t columns, const ResizeOptions& options) {
+  EASEL_ASSERT(x.shape().rank() == 4 && x.dim(1) > 0 && x.dim(2) > 0 && rows > 0 && columns > 0);
+  Tensor out = Tensor::empty(x.device(), {x.dim(0), rows, columns, x.dim(3)});
+  x.device().backend().resize(x, options, out);
+  return out;
+}
+
+Tensor max_pool(const Tensor& x, const PoolOptions& options) {
+  EASEL_ASSERT(x.shape().rank() == 4);
+  const auto& [kernel, stride, padding] = options;
+  EASEL_ASSERT(std::max({padding.top, padding.bottom, padding.left, padding.right}) < kernel);
+  const int64_t rows = output_size(x.dim(1), padding.top, padding.bottom, kernel, stride);
+  const int64_t columns = output_size(x.dim(2), padding.left, padding.right, kernel, stride);
+  Tensor out = Tensor::empty(x.device(), {x.dim(0), rows, columns, x.dim(3)});
+  x.device().backend().max_pool(x, options, out);
+  return out;
+}
+
 Tensor concat_channels(const Tensor& a, const Tensor& b) {
   EASEL_ASSERT(with_last(a.shape(), 1) == with_last(b.shape(), 1));
   Tensor out = Tensor::empty(a.device(), with_last(a.shape(), a.dim(-1) + b.dim(-1)));

@@ -43,6 +43,13 @@ inline Tensor silu(const Tensor& x) { return activate(x, Activation::silu); }
 // x [n, h, w, c] -> [n, 2h, 2w, c]
 Tensor upsample_nearest_2x(const Tensor& x);
 
+// Interpolated between the nearest 2x2 (bilinear) or 4x4 (bicubic) pixels, edge pixels repeated outwards; shrinking
+// does not average over more. x [n, h, w, c] -> [n, rows, columns, c]
+Tensor resize(const Tensor& x, int64_t rows, int64_t columns, const ResizeOptions& options = {});
+
+// The largest value of each window, per channel; every window touches the image. x [n, h, w, c] -> [n, h', w', c]
+Tensor max_pool(const Tensor& x, const PoolOptions& options);
+
 // a [..., c_a], b [..., c_b] -> [..., c_a + c_b]
 Tensor concat_channels(const Tensor& a, const Tensor& b);
 // a [n_a, ...], b [n_b, ...] -> [n_a + n_b, ...]

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "tests/ops/naive.h"
 
 namespace easel::testing {
@@ -12,6 +14,18 @@ TEST(Activate, EqualsDefinition) {
       expect_elements(out, 1e-6, [&](int64_t index) {
         return naive_activation(activation, static_cast<double>(x.data()[static_cast<size_t>(index)]));
       });
+    }
+  }
+}
+
+// Damaged weights must be seen at a network's end.
+TEST(Activate, NanStays) {
+  const std::vector<float> nan(19, std::numeric_limits<float>::quiet_NaN());
+  const Tensor x = Tensor::from(cpu_device(), {1, 19}, std::span<const float>(nan));
+  for (const Activation activation :
+       {Activation::none, Activation::silu, Activation::gelu, Activation::quick_gelu, Activation::relu}) {
+    for (const float value : ops::activate(x, activation).data()) {
+      EXPECT_TRUE(std::isnan(value)) << static_cast<int>(activation);
     }
   }
 }

@@ -11,6 +11,7 @@
 #include "easel/backend/cpu/linear.h"
 #include "easel/backend/cpu/parallel.h"
 #include "easel/backend/cpu/plain_weight.h"
+#include "easel/backend/cpu/resampling.h"
 #include "easel/backend/cpu/winograd.h"
 
 namespace easel::cpu {
@@ -138,6 +139,14 @@ void CpuBackend::upsample_nearest_2x(const Tensor& x, Tensor& out) {
       std::memcpy(first + 2 * w * c, first, row_bytes);
     }
   });
+}
+
+void CpuBackend::resize(const Tensor& x, const ResizeOptions& options, Tensor& out) {
+  cpu::resize(threads_, x, options, out);
+}
+
+void CpuBackend::max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) {
+  cpu::max_pool(threads_, x, options, out);
 }
 
 void CpuBackend::concat_channels(const Tensor& a, const Tensor& b, Tensor& out) {

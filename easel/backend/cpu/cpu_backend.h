@@ -23,6 +23,8 @@ class CpuBackend : public Backend {
   void embedding(const Tensor& ids, const Parameter& table, Tensor& out) override;
   void activate(const Tensor& x, Activation activation, Tensor& out) override;
   void upsample_nearest_2x(const Tensor& x, Tensor& out) override;
+  void resize(const Tensor& x, const ResizeOptions& options, Tensor& out) override;
+  void max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) override;
   void concat_channels(const Tensor& a, const Tensor& b, Tensor& out) override;
   void combine(std::span<const Term> terms, float constant, Tensor& out) override;
   void multiply(const Tensor& a, const Tensor& b, Tensor& out) override;

@@ -110,7 +110,7 @@ struct GeluActivation {
 struct ReluActivation {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    return hn::Max(x, hn::Zero(d));
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);  // NaN stays: it tells of damaged weights
   }
 };
 
