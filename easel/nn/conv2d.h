@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "easel/checkpoint/weights.h"
+#include "easel/nn/linear.h"
 #include "easel/ops/ops.h"
 
 namespace easel {
@@ -14,15 +15,16 @@ struct Window {
   Padding padding = {.top = 1, .bottom = 1, .left = 1, .right = 1};
 };
 
-// What is added to the convolution in the same pass.
+// What is done with the convolution in the same pass.
 struct Conv2dFusion {
   std::optional<Tensor> image_bias = std::nullopt;  // [n, c_out], to every pixel of its image
-  std::optional<Tensor> residual = std::nullopt;    // as the result
+  std::optional<Tensor> residual = std::nullopt;    // as the result, added last
+  Activation activation = Activation::none;         // before the residual
 };
 
 class Conv2d {
  public:
-  Conv2d(const Weights& weights, int64_t c_in, int64_t c_out, const Window& window = {});
+  Conv2d(const Weights& weights, int64_t c_in, int64_t c_out, const Window& window = {}, Bias bias = Bias::yes);
 
   // x [n, h, w, c_in] -> [n, h / stride, w / stride, c_out]
   Tensor operator()(const Tensor& x, const Conv2dFusion& fusion = {}) const;
