@@ -29,5 +29,6 @@ Raster<kChannels> oriented(Raster<kChannels> image, int orientation) {
 
 template Image oriented(Image, int);
 template Mask oriented(Mask, int);
+template Raster<2> oriented(Raster<2>, int);
 
 }  // namespace easel

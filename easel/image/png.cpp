@@ -58,10 +58,7 @@ class PngReader {
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
   Pixels read() {
-    require(guarded(png_, [this] { read_header(); }));
-    const Size size{png_get_image_width(png_, info_), png_get_image_height(png_, info_)};
-    check_image_size(size, name_);
-    check_plausible();
+    const Size size = open();
     require(guarded(png_, [this] { set_transforms(); }));
     const bool has_alpha = png_get_channels(png_, info_) == 4;
     if (!has_alpha) {
@@ -74,7 +71,29 @@ class PngReader {
     return split_alpha(rgba, size);
   }
 
+  std::optional<GreyBytes> read_grey16() {
+    const Size size = open();
+    const bool is_grey = (png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) == 0;
+    if (!is_grey || png_get_bit_depth(png_, info_) != 16) return std::nullopt;
+    require(guarded(png_, [this] {
+      png_set_strip_alpha(png_);
+      png_set_interlace_handling(png_);
+      png_read_update_info(png_, info_);
+    }));
+    GreyBytes grey(size.width_px, size.height_px);
+    read_rows(grey.bytes(), size);
+    return grey;
+  }
+
  private:
+  Size open() {
+    require(guarded(png_, [this] { read_header(); }));
+    const Size size{png_get_image_width(png_, info_), png_get_image_height(png_, info_)};
+    check_image_size(size, name_);
+    check_plausible();
+    return size;
+  }
+
   void read_header() {
     png_set_read_fn(png_, &rest_, read_from_span);
     png_set_user_limits(png_, kMaxImageBytes / 4, kMaxImageBytes / 4);
@@ -154,7 +173,8 @@ class PngWriter {
     png_set_compression_level(png_, level);
     if (!parameters.empty()) prepare_text(parameters);
     size_ = image.size();
-    colour_ = kChannels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB;
+    colour_ = kChannels == Image::kChannels ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY;
+    bit_depth_ = kChannels == GreyBytes::kChannels ? 16 : 8;
     std::vector<png_bytep> rows(static_cast<size_t>(size_.height_px));  // libpng only reads them
     for (size_t y = 0; y < rows.size(); ++y) {
       rows[y] = const_cast<png_bytep>(image.row(static_cast<int64_t>(y)).data());
@@ -181,8 +201,8 @@ class PngWriter {
 
   void write_all(png_bytepp rows) {
     png_set_write_fn(png_, &out_, write_to_vector, nullptr);
-    png_set_IHDR(png_, info_, static_cast<png_uint_32>(size_.width_px), static_cast<png_uint_32>(size_.height_px), 8,
-                 colour_, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png_, info_, static_cast<png_uint_32>(size_.width_px), static_cast<png_uint_32>(size_.height_px),
+                 bit_depth_, colour_, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     if (text_.key != nullptr) png_set_text(png_, info_, &text_, 1);
     png_write_info(png_, info_);
     png_write_image(png_, rows);
@@ -194,6 +214,7 @@ class PngWriter {
   png_infop info_ = nullptr;
   Size size_;
   int colour_ = 0;
+  int bit_depth_ = 8;
   png_text text_{};
   std::string keyword_ = "parameters";
   std::string empty_;
@@ -205,12 +226,20 @@ class PngWriter {
 
 Pixels decode_png(std::span<const std::byte> bytes, std::string_view name) { return PngReader(bytes, name).read(); }
 
+std::optional<GreyBytes> decode_png_grey16(std::span<const std::byte> bytes, std::string_view name) {
+  return PngReader(bytes, name).read_grey16();
+}
+
 std::vector<std::byte> encode_png(const Image& image, const EncodeOptions& options) {
   return PngWriter().write(image, options.png_level, options.parameters);
 }
 
 std::vector<std::byte> encode_png_grey(const Mask& mask) {
   return PngWriter().write(mask, EncodeOptions{}.png_level, "");
+}
+
+std::vector<std::byte> encode_png_grey16(const GreyBytes& grey) {
+  return PngWriter().write(grey, EncodeOptions{}.png_level, "");
 }
 
 }  // namespace easel

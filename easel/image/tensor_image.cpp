@@ -1,10 +1,13 @@
 #include "easel/image/tensor_image.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace easel {
 namespace {
+
+constexpr float kMaxGrey16 = 65535.0f;
 
 // The order of operations of the scripts: first v / 255, then 2 x - 1, each rounded to f32.
 float signed_unit(uint8_t value) { return 2.0f * (static_cast<float>(value) / 255.0f) - 1.0f; }
@@ -38,6 +41,27 @@ Tensor tensor_from(const Mask& mask, const Device& device) {
   std::transform(mask.bytes().begin(), mask.bytes().end(), values.begin(),
                  [](uint8_t value) { return static_cast<float>(value) / 255.0f; });
   return Tensor::from(device, {1, mask.height_px(), mask.width_px(), Mask::kChannels}, values);
+}
+
+Tensor tensor_from(const Grey16& grey, const Device& device) {
+  EASEL_ASSERT(!grey.values.empty());
+  std::vector<float> values(grey.values.size());
+  std::transform(grey.values.begin(), grey.values.end(), values.begin(),
+                 [](uint16_t value) { return static_cast<float>(value) / kMaxGrey16; });
+  return Tensor::from(device, {1, grey.size.height_px, grey.size.width_px, 1}, values);
+}
+
+Grey16 grey16_from(const Tensor& x) {
+  EASEL_ASSERT(x.shape().rank() == 4 && x.dim(0) == 1 && x.dim(3) == 1);
+  const std::vector<float> values = x.values();
+  const auto [smallest, largest] = std::minmax_element(values.begin(), values.end());
+  const float low = *smallest, range = *largest - *smallest;
+  Grey16 grey{.size = {.width_px = x.dim(2), .height_px = x.dim(1)}, .values = std::vector<uint16_t>(values.size())};
+  if (range > 0.0f) {
+    std::transform(values.begin(), values.end(), grey.values.begin(),
+                   [&](float value) { return static_cast<uint16_t>(std::lround((value - low) / range * kMaxGrey16)); });
+  }
+  return grey;
 }
 
 std::vector<Image> images_from(const Tensor& x) {

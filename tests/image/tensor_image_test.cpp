@@ -51,5 +51,17 @@ TEST(TensorImage, MasksAreFractions) {
   EXPECT_EQ(tensor.values(), (std::vector<float>{0.0f, 1.0f}));
 }
 
+TEST(TensorImage, Grey16IsStretchedToItsRange) {
+  const std::vector<float> depth{-2.0f, 0.0f, 6.0f, 1.0f};
+  const Grey16 grey = grey16_from(Tensor::from(cpu_device(), {1, 1, 4, 1}, std::span<const float>(depth)));
+  EXPECT_EQ(grey.size, (Size{4, 1}));
+  EXPECT_THAT(grey.values, ::testing::ElementsAre(0, 16384, 65535, 24576));  // 65535 / 4 = 16383.75
+  const Tensor back = tensor_from(grey, cpu_device());
+  EXPECT_EQ(back.shape(), (Shape{1, 1, 4, 1}));
+  EXPECT_EQ(back.values(), (std::vector<float>{0.0f, 16384.0f / 65535.0f, 1.0f, 24576.0f / 65535.0f}));
+  const Grey16 flat = grey16_from(Tensor::zeros(cpu_device(), {1, 2, 1, 1}));
+  EXPECT_THAT(flat.values, ::testing::ElementsAre(0, 0));
+}
+
 }  // namespace
 }  // namespace easel
