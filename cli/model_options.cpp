@@ -19,13 +19,20 @@ constexpr std::array kUnits = {Unit{"", 1.0},      Unit{"b", 1.0},   Unit{"k", 1
                                Unit{"gib", 0x1p30}};
 constexpr double kMaxBytes = 1e15;
 
+constexpr const char* kModelGroup = "Model";
+constexpr const char* kMachineGroup = "Machine";
+
 }  // namespace
 
-void add_model_options(CLI::App& command, ModelArgs& args) {
-  const std::string group = "Model";
+void add_checkpoint_option(CLI::App& command, ModelArgs& args) {
   command.add_option("--ckpt,--model", args.checkpoint, "Checkpoint file, or the name of one in the models folder")
       ->type_name("FILE")
-      ->group(group);
+      ->group(kModelGroup);
+}
+
+void add_model_options(CLI::App& command, ModelArgs& args) {
+  const std::string group = kModelGroup;
+  add_checkpoint_option(command, args);
   command.add_option("--config", args.config, "Configuration of the original scripts (v2-inference-v.yaml, ...)")
       ->type_name("FILE")
       ->group(group);
@@ -33,7 +40,14 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
   command.add_option("--prediction", args.prediction, "What the network predicts: eps or v; found out if not given")
       ->type_name("KIND")
       ->group(group);
-  const std::string machine = "Machine";
+  add_machine_options(command, args);
+  command.add_option("--precision", args.precision, "full or autocast; a processor computes in full precision anyway")
+      ->type_name("KIND")
+      ->group(kMachineGroup);
+}
+
+void add_machine_options(CLI::App& command, ModelArgs& args) {
+  const std::string machine = kMachineGroup;
   command.add_option("--device", args.device, "What computes: cpu")
       ->capture_default_str()
       ->type_name("NAME")
@@ -47,9 +61,6 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
       ->group(machine);
   command
       .add_flag("--low-memory", args.low_memory, "Read weights from the file at each use: slow, takes little memory")
-      ->group(machine);
-  command.add_option("--precision", args.precision, "full or autocast; a processor computes in full precision anyway")
-      ->type_name("KIND")
       ->group(machine);
 }
 

@@ -25,6 +25,9 @@ struct ModelArgs {
 };
 
 void add_model_options(CLI::App& command, ModelArgs& args);
+// Parts of it, for commands that do not draw.
+void add_checkpoint_option(CLI::App& command, ModelArgs& args);
+void add_machine_options(CLI::App& command, ModelArgs& args);  // device, threads, memory
 // Throws Error invalid_request or not_found.
 PipelineOptions pipeline_options(const ModelArgs& args);
 // What a person should know about these options; empty if nothing.
