@@ -1,9 +1,10 @@
-// formula_checkpoint STRUCTURE.json OUT.safetensors: writes a checkpoint of the given structure ({"name": [sizes]})
-// with the weights of tools/formula_weights.h. For benchmarks and comparisons at full size.
+// formula_checkpoint STRUCTURE.json OUT.safetensors [--add STRUCTURE.json]: writes a checkpoint of the given structures
+// ({"name": [sizes]}) with the weights of tools/formula_weights.h. For benchmarks and comparisons at full size.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,20 @@ std::vector<Entry> read_structure(const std::filesystem::path& path) try {
   throw Error(ErrorCode::bad_config, "{}: expected {{\"name\": [sizes], ...}}: {}", path.string(), failure.what());
 }
 
+std::vector<Entry> read_structures(const std::vector<std::filesystem::path>& paths) {
+  std::vector<Entry> entries;
+  std::set<std::string> names;
+  for (const std::filesystem::path& path : paths) {
+    for (Entry& entry : read_structure(path)) {
+      if (!names.insert(entry.name).second) {
+        throw Error(ErrorCode::bad_config, "{}: {} is there already", path.string(), entry.name);
+      }
+      entries.push_back(std::move(entry));
+    }
+  }
+  return entries;
+}
+
 std::string safetensors_header(const std::vector<Entry>& entries, DType dtype) {
   nlohmann::ordered_json json;
   int64_t offset = 0;
@@ -68,8 +83,7 @@ void write_tensor(std::ofstream& file, const Entry& entry, void (FormulaWeight::
   }
 }
 
-void write_checkpoint(const std::filesystem::path& structure, const std::filesystem::path& out, DType dtype) {
-  const std::vector<Entry> entries = read_structure(structure);
+void write_checkpoint(const std::vector<Entry>& entries, const std::filesystem::path& out, DType dtype) {
   const std::string header = safetensors_header(entries, dtype);
   const std::filesystem::path part = out.string() + ".part";
   std::ofstream file(part, std::ios::binary);
@@ -97,14 +111,19 @@ void write_checkpoint(const std::filesystem::path& structure, const std::filesys
 
 int main(int argc, char** argv) try {
   CLI::App app("Writes a full-size checkpoint with weights from a formula");
-  std::string structure;
-  std::string out;
+  std::filesystem::path structure;
+  std::vector<std::filesystem::path> more;
+  std::filesystem::path out;
   std::string dtype = "f16";
   app.add_option("structure", structure, "JSON file with names and shapes")->required();
   app.add_option("out", out, "safetensors file to write")->required();
   app.add_option("--dtype", dtype, "f16 or f32")->check(CLI::IsMember({"f16", "f32"}));
+  app.add_option("--add", more, "JSON file of another part, such as a depth network")->expected(1);
   CLI11_PARSE(app, argc, argv);
-  easel::write_checkpoint(structure, out, dtype == "f16" ? easel::DType::f16 : easel::DType::f32);
+  std::vector<std::filesystem::path> structures = {structure};
+  structures.insert(structures.end(), more.begin(), more.end());
+  easel::write_checkpoint(easel::read_structures(structures), out,
+                          dtype == "f16" ? easel::DType::f16 : easel::DType::f32);
   return 0;
 } catch (const std::exception& failure) {
   fmt::print(stderr, "formula_checkpoint: {}\n", failure.what());
