@@ -12,6 +12,10 @@
 namespace easel {
 namespace {
 
+bool lies_in(std::span<const std::byte> part, std::span<const std::byte> whole) {
+  return !part.empty() && part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
+}
+
 bool before(const WeightData& a, const WeightData& b) { return a.name < b.name; }
 
 // Pruning tools of 2022 saved the text encoder without its `text_model` level.
@@ -40,6 +44,9 @@ std::string_view name_of(CheckpointFormat format) {
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path) {
   auto mapping = MappedFile::open(path);
   const auto checkpoint = std::const_pointer_cast<Checkpoint>(parse(mapping->name(), mapping->bytes(), mapping));
+  for (WeightData& tensor : checkpoint->tensors_) {
+    if (lies_in(tensor.bytes, mapping->bytes())) tensor.mapping = mapping.get();
+  }
   checkpoint->mapping_ = std::move(mapping);
   return checkpoint;
 }

@@ -78,6 +78,17 @@ TEST(Checkpoint, OnlyWhatIsNotContiguousIsCopied) {
   EXPECT_EQ(copied, 1);
 }
 
+// Weights give the pages of their file back, so they must know it.
+TEST(Checkpoint, TensorsKnowTheFileTheyLieIn) {
+  for (const char* name : {"sd1-tiny.ckpt", "sd1-tiny-legacy.ckpt", "sd2-tiny.safetensors"}) {
+    const auto checkpoint = Checkpoint::open(golden_path(std::string("models/") + name));
+    for (const WeightData& tensor : checkpoint->tensors()) {
+      const bool mapped = lies_in(tensor, checkpoint->mapping()->bytes()) && !tensor.bytes.empty();
+      EXPECT_EQ(tensor.mapping, mapped ? checkpoint->mapping() : nullptr) << tensor.name;
+    }
+  }
+}
+
 TEST(Checkpoint, LegacyCkptAgreesWithTheZipOne) {
   const auto legacy = Checkpoint::open(golden_path("models/sd1-tiny-legacy.ckpt"));
   const auto zip = Checkpoint::open(golden_path("models/sd1-tiny.ckpt"));
