@@ -10,6 +10,7 @@ namespace easel::cli {
 void add_txt2img_command(CLI::App& app);
 void add_img2img_command(CLI::App& app);
 void add_inpaint_command(CLI::App& app);
+void add_depth2img_command(CLI::App& app);
 void add_depth_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_models_command(CLI::App& app);

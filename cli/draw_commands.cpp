@@ -56,4 +56,12 @@ void add_inpaint_command(CLI::App& app) {
                    });
 }
 
+void add_depth2img_command(CLI::App& app) {
+  add_draw_command(app, Task::depth2img, "depth2img", "Draw over an image and keep its depth (SD 2 depth)",
+                   [](CLI::App& command, DrawArgs& args) {
+                     add_init_image_options(command, args.image, args.request.request);
+                     add_depth_options(command, args.image);
+                   });
+}
+
 }  // namespace easel::cli

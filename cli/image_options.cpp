@@ -73,10 +73,19 @@ void add_mask_options(CLI::App& command, ImageArgs& args, Request& request) {
   command.add_option("--bottom", request.margins.bottom_px, "At the bottom")->type_name("N")->group(margins);
 }
 
+void add_depth_options(CLI::App& command, ImageArgs& args) {
+  command
+      .add_option("--depth-map", args.depth_map,
+                  "Grey image of 8 or 16 bits, brighter is nearer [the depth network's estimate]")
+      ->type_name("FILE")
+      ->group("Depth");
+}
+
 void read_images(const ImageArgs& args, Request& request) {
   if (!args.init_image) return;
   const DecodedImage image = load_image(*args.init_image);
   request.init_image = image.image;
+  if (args.depth_map) request.depth_map = load_grey16(*args.depth_map);
   if (args.mask) {
     request.mask = mask_from(load_image(*args.mask));
   } else if (request.task == Task::inpaint && image.alpha && is_transparent_somewhere(*image.alpha)) {

@@ -79,6 +79,7 @@ int run(int argc, const char* const* argv) {
   add_txt2img_command(app);
   add_img2img_command(app);
   add_inpaint_command(app);
+  add_depth2img_command(app);
   add_depth_command(app);
   add_info_command(app);
   add_models_command(app);

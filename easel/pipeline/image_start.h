@@ -19,6 +19,7 @@ class ImageStart {
   StartingPoint begin(JobNoise& noise, const Shape& latent) const;
 
  private:
+  std::optional<Tensor> companion(const Tensor& image_noise) const;
   Tensor filled(const Tensor& image, JobNoise& noise, const Shape& latent) const;
 
   const Model& model_;
@@ -27,6 +28,7 @@ class ImageStart {
   Canvas canvas_;
   std::optional<Posterior> image_;     // of the whole canvas
   std::optional<Posterior> unmasked_;  // of what an inpainting network may see
+  std::optional<Tensor> depth_;        // [1, h, w, 1], of what a depth network sees
 };
 
 }  // namespace easel

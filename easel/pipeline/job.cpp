@@ -62,6 +62,7 @@ void Job::plan() {
   Model& model = workshop_.model;
   check_family(request_.task, model.family(), model.checkpoint().file());
   if (request_.task != Task::txt2img) model.require_vae_encoder();
+  if (request_.task == Task::depth2img && !request_.depth_map) model.require_depth_network();
   if (request_.hires_upscaler == HiresUpscaler::lanczos) model.require_vae_encoder();
   if (!request_.seed) request_.seed = random_seed();
   if (request_.variation_strength && !request_.variation_seed) request_.variation_seed = random_seed();

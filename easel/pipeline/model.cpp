@@ -5,6 +5,7 @@
 
 #include "easel/base/error.h"
 #include "easel/checkpoint/config.h"
+#include "easel/pipeline/depth.h"
 
 namespace easel {
 namespace {
@@ -107,6 +108,12 @@ void Model::check_parts(const ModelOptions& options) const {
 void Model::require_vae_encoder() {
   if (vae_encoder_) return;
   vae_encoder_.emplace(weights_ / kVae);
+  weights_.require_complete();
+}
+
+void Model::require_depth_network() {
+  if (depth_network_) return;
+  depth_network_.emplace(depth_weights(weights_, *checkpoint_));
   weights_.require_complete();
 }
 

@@ -9,6 +9,7 @@
 #include "easel/checkpoint/checkpoint.h"
 #include "easel/checkpoint/family.h"
 #include "easel/checkpoint/weights.h"
+#include "easel/depth/depth_network.h"
 #include "easel/pipeline/defaults.h"
 #include "easel/sampling/noise_schedule.h"
 #include "easel/text_encoder/text_encoder.h"
@@ -48,9 +49,12 @@ class Model {
   const UNet& unet() const { return *unet_; }
   const VaeDecoder& vae_decoder() const { return *vae_decoder_; }
   const VaeEncoder& vae_encoder() const { return *vae_encoder_; }
+  const DepthNetwork& depth_network() const { return *depth_network_; }
 
   // Makes vae_encoder(), which only jobs that start from an image need. Throws Error bad_checkpoint if it is missing.
   void require_vae_encoder();
+  // Makes depth_network(), which estimates depth. Throws likewise.
+  void require_depth_network();
 
   // Give the memory of the packed weights back; they are packed again at the next use.
   void unload_text_encoder();
@@ -80,6 +84,7 @@ class Model {
   std::optional<UNet> unet_;
   std::optional<VaeDecoder> vae_decoder_;
   std::optional<VaeEncoder> vae_encoder_;
+  std::optional<DepthNetwork> depth_network_;
 };
 
 }  // namespace easel

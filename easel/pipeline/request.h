@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "easel/image/fit.h"
+#include "easel/image/grey16.h"
 #include "easel/image/image.h"
 #include "easel/pipeline/task.h"
 
@@ -64,7 +65,7 @@ struct Request {
   bool composite = true;                        // put the unmasked pixels of init_image back at the end
 
   // depth2img
-  std::optional<Mask> depth_map = {};  // of any size, brighter is nearer; else estimated
+  std::optional<Grey16> depth_map = {};  // of any size, brighter is nearer; else estimated
 
   // txt2img: a second pass at a larger size
   std::optional<double> hires_scale = {};

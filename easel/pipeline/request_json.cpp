@@ -52,17 +52,26 @@ void read(std::string_view key, const Json& value, std::vector<std::string>& out
 }
 
 // The bytes of an image file in base64, with or without the head of a data URL.
-DecodedImage read_image(std::string_view key, const Json& value) {
+std::vector<std::byte> read_file(std::string_view key, const Json& value) {
   std::string text;
   read(key, value, text);
   const size_t comma = text.starts_with("data:") ? text.find(',') : std::string::npos;
   const auto bytes = from_base64(std::string_view(text).substr(comma == std::string::npos ? 0 : comma + 1));
   if (!bytes) refuse(key, value, "an image file in base64");
-  return decode_image(*bytes, fmt::format("request: \"{}\"", key));
+  return *bytes;
 }
 
-void read(std::string_view key, const Json& value, Image& out) { out = read_image(key, value).image; }
-void read(std::string_view key, const Json& value, Mask& out) { out = grey_from(read_image(key, value).image); }
+std::string name_of_image(std::string_view key) { return fmt::format("request: \"{}\"", key); }
+
+void read(std::string_view key, const Json& value, Image& out) {
+  out = decode_image(read_file(key, value), name_of_image(key)).image;
+}
+void read(std::string_view key, const Json& value, Mask& out) {
+  out = grey_from(decode_image(read_file(key, value), name_of_image(key)).image);
+}
+void read(std::string_view key, const Json& value, Grey16& out) {
+  out = decode_grey16(read_file(key, value), name_of_image(key));
+}
 
 template <typename Choice>
 void read(std::string_view key, const Json& value, Choice& out) {
@@ -85,6 +94,7 @@ void write(Json& json, const char* key, const T& value) {
   }
 }
 void write(Json& json, const char* key, const Image& value) { json[key] = to_base64(encode_image(value)); }
+void write(Json& json, const char* key, const Grey16& value) { json[key] = to_base64(encode_grey16(value)); }
 void write(Json& json, const char* key, const Mask& value) { json[key] = to_base64(encode_mask(value)); }
 void write(Json& json, const char* key, const std::vector<std::string>& value) {
   if (!value.empty()) json[key] = value;

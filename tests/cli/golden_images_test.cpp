@@ -1,10 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "easel/base/file.h"
 #include "easel/image/codec.h"
+#include "easel/image/grey16.h"
 #include "tests/cli/easel_process.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/device.h"
@@ -85,6 +88,19 @@ class RecordedImages : public ::testing::Test {
     return path.string();
   }
 
+  // The recorded output of a depth network, stretched to 16 bits.
+  std::string depth_map() {
+    const std::vector<float> raw = Golden("models/sd2-depth-tiny.reference", cpu_device()).values("depth.raw");
+    const auto [low, high] = std::minmax_element(raw.begin(), raw.end());
+    Grey16 map{.size = {96, 96}, .values = {}};
+    for (const float value : raw) {
+      map.values.push_back(static_cast<uint16_t>(std::lround(65535.0 * (value - *low) / (*high - *low))));
+    }
+    const auto path = folder_ / "depth.png";
+    write_file_whole(path, encode_grey16(map));
+    return path.string();
+  }
+
   static std::string lines_of(const Json& prompts) {
     std::string text;
     for (const Json& prompt : prompts) text += prompt.get<std::string>() + "\n";
@@ -152,6 +168,16 @@ TEST_F(RecordedImages, Inpainting) {
                                           "--no-composite"};
   expect_drawn(model, checkpoint, "inpaint.ddim", extra);
   expect_drawn(model, checkpoint, "inpaint.ddim_eta1", extra);
+}
+
+TEST_F(RecordedImages, DepthToImage) {
+  const std::string model = "sd2-depth-tiny";
+  const std::string checkpoint = assemble_sd2_depth_tiny(folder_.path()).string();
+  const std::vector<std::string> extra = {"--init-img", image_file(model, "depth.image_u8"), "--depth-map",
+                                          depth_map()};
+  expect_drawn(model, checkpoint, "depth2img.ddim", extra);
+  expect_drawn(model, checkpoint, "depth2img.full", extra);
+  expect_drawn(model, checkpoint, "depth2img.ddim_eta1", extra);
 }
 
 TEST_F(RecordedImages, StreamedWeightsDrawTheSame) {

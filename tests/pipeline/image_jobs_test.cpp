@@ -10,8 +10,10 @@
 #include "easel/pipeline/hires.h"
 #include "easel/pipeline/pipeline.h"
 #include "easel/sampling/registry.h"
+#include "tests/support/checkpoint_writer.h"
 #include "tests/support/device.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tensor_near.h"
 
 namespace easel::testing {
@@ -191,6 +193,19 @@ TEST(ImageJobs, ACheckpointSaysWhatItIsFor) {
   Pipeline inpaint = open("sd1-inpaint-tiny.safetensors");
   EXPECT_THAT(refusal(inpaint, request_for(Task::txt2img)),
               HasSubstr("is a checkpoint of SD 1.x inpainting, which is for 'easel inpaint'"));
+}
+
+TEST(ImageJobs, DepthIsEstimatedOrGiven) {
+  const TemporaryFolder folder;
+  Pipeline pipeline({.checkpoint = assemble_sd2_depth_tiny(folder.path())});
+  Request request = request_for(Task::depth2img);
+  request.batch_size = 2;
+  const Result estimated = pipeline.generate(request);
+  EXPECT_EQ(estimated.request.strength, 0.9);
+  EXPECT_EQ(estimated.times.network_steps, 3);
+  request.depth_map = Grey16{.size = {2, 1}, .values = {0, 65535}};
+  EXPECT_NE(pipeline.generate(request).images[1].image, estimated.images[1].image);
+  EXPECT_THAT(refusal(pipeline, request_for(Task::img2img)), HasSubstr("which is for 'easel depth2img'"));
 }
 
 TEST(ImageJobs, MetadataSayHow) {

@@ -40,7 +40,7 @@ TEST(Tasks, RefuseWhatTheyWouldIgnore) {
   request.hires_scale = 2.0;
   EXPECT_EQ(refusal(request), "hires scale is given, but it is for txt2img's second pass, not for inpaint");
   request = of(Task::img2img);
-  request.depth_map = Mask(8, 8);
+  request.depth_map = Grey16{.size = {1, 1}, .values = {0}};
   EXPECT_EQ(refusal(request), "depth map is given, but it is for depth2img, not for img2img");
   request = of(Task::txt2img);
   request.hires_steps = 5;

@@ -295,6 +295,22 @@ Bytes torch_zip_with_pickle(Bytes pickle, Bytes storage) {
   return zip_bytes(files);
 }
 
+std::filesystem::path assemble_sd2_depth_tiny(const std::filesystem::path& folder) {
+  const auto unet = Checkpoint::open(golden_path("models/sd2-depth-tiny.safetensors"));
+  const auto depth = Checkpoint::open(golden_path("models/sd2-depth-midas-tiny.safetensors"));
+  const auto shared = Checkpoint::open(golden_path("models/sd2-tiny.safetensors"));
+  std::vector<WeightData> tensors(unet->tensors().begin(), unet->tensors().end());
+  tensors.insert(tensors.end(), depth->tensors().begin(), depth->tensors().end());
+  for (const WeightData& tensor : shared->tensors()) {
+    const bool is_shared =
+        tensor.name.starts_with("first_stage_model.") || tensor.name.starts_with("cond_stage_model.");
+    if (is_shared) tensors.push_back(tensor);
+  }
+  const auto path = folder / "sd2-depth-tiny.safetensors";
+  write_safetensors(path, tensors);
+  return path;
+}
+
 std::filesystem::path convert_sd1_tiny(const std::filesystem::path& directory) {
   const auto checkpoint = Checkpoint::open(golden_path("models/sd1-tiny.ckpt"));
   const auto path = directory / "sd1-tiny.safetensors";

@@ -73,4 +73,7 @@ std::map<std::string, Shape> full_structure(const std::string& name);
 // A checkpoint with these tensors and no bytes behind them.
 std::shared_ptr<const Checkpoint> hollow_checkpoint(const std::map<std::string, Shape>& shapes);
 
+// sd2-depth-tiny (a UNet alone), with the text encoder and VAE of sd2-tiny, which it shares, and a depth network.
+std::filesystem::path assemble_sd2_depth_tiny(const std::filesystem::path& folder);
+
 }  // namespace easel::testing
