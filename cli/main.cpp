@@ -81,6 +81,7 @@ int run(int argc, const char* const* argv) {
   add_inpaint_command(app);
   add_depth2img_command(app);
   add_depth_command(app);
+  add_upscale_command(app);
   add_info_command(app);
   add_models_command(app);
   add_samplers_command(app);

@@ -12,7 +12,9 @@
 
 namespace easel {
 
-enum class Activation { none, silu, gelu, quick_gelu, relu };  // gelu: exact (erf); quick_gelu: x * sigmoid(1.702 x)
+// gelu: exact (erf); quick_gelu: x * sigmoid(1.702 x); leaky_relu: 0.2 x below 0
+enum class Activation { none, silu, gelu, quick_gelu, relu, leaky_relu };
+inline constexpr float kLeakySlope = 0.2f;
 
 struct Padding {
   int64_t top = 0, bottom = 0, left = 0, right = 0;

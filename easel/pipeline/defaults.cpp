@@ -1,6 +1,10 @@
 #include "easel/pipeline/defaults.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <random>
+#include <string_view>
 
 #include "easel/base/error.h"
 #include "easel/sampling/registry.h"
@@ -65,5 +69,16 @@ Request with_defaults(Request request, const GenerationDefaults& defaults) {
   if (!request.schedule) request.schedule = choice.schedule.name;
   return request;
 }
+
+void check_eta(const Request& request) {
+  constexpr std::array<std::string_view, 11> kWithout = {
+      "plms", "dpm_solver", "euler", "heun", "dpm_2", "lms", "dpmpp_2m", "dpmpp_multistep", "dpmpp_3m", "unipc", "lcm"};
+  if (request.eta.value_or(0.0) == 0.0) return;
+  if (std::find(kWithout.begin(), kWithout.end(), *request.sampler) == kWithout.end()) return;
+  throw Error(ErrorCode::invalid_request, "eta is {}, but the sampler {} adds no noise; use ddim or leave eta out",
+              *request.eta, *request.sampler);
+}
+
+uint64_t random_seed() { return std::random_device()(); }
 
 }  // namespace easel

@@ -1,8 +1,6 @@
 #include "easel/pipeline/job.h"
 
 #include <algorithm>
-#include <array>
-#include <random>
 #include <string_view>
 
 #include "easel/base/error.h"
@@ -22,17 +20,6 @@ namespace easel {
 namespace {
 
 constexpr size_t kMaxKnownPrompts = 256;  // 60 MB of SD 1
-
-uint64_t random_seed() { return std::random_device()(); }  // 32 bits, which every generator tells apart
-
-void check_eta(const Request& request) {
-  constexpr std::array<std::string_view, 11> kWithout = {
-      "plms", "dpm_solver", "euler", "heun", "dpm_2", "lms", "dpmpp_2m", "dpmpp_multistep", "dpmpp_3m", "unipc", "lcm"};
-  if (request.eta.value_or(0.0) == 0.0) return;
-  if (std::find(kWithout.begin(), kWithout.end(), *request.sampler) == kWithout.end()) return;
-  throw Error(ErrorCode::invalid_request, "eta is {}, but the sampler {} adds no noise; use ddim or leave eta out",
-              *request.eta, *request.sampler);
-}
 
 }  // namespace
 

@@ -90,7 +90,7 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
   const Tensor x = start.latent ? plan.start(*start.latent, start.noise) : plan.start(start.noise);
   if (plan.steps.empty()) return x;
 
-  Network network = network_for(task, observe);
+  Network network = task.network ? *task.network : network_for(task, observe);
   if (start.repaint) network = repainting(std::move(network), task);
   const Prediction prediction = predicts_v(task.model) ? Prediction::v : Prediction::epsilon;
   const Denoiser denoiser(std::move(network), prediction, task.model.schedule());

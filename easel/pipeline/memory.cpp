@@ -8,11 +8,6 @@
 namespace easel {
 namespace {
 
-// Measured: the program, its libraries and what the system's allocator keeps.
-constexpr uint64_t kProgramBytes = 60'000'000;
-// A weight is read from its file into one buffer and packed into another.
-constexpr uint64_t kLargestPackingBytes = 80'000'000;
-
 // A transformer's widest moment: its input, the normalised input, both halves of GEGLU at four times the width, and
 // what the level's ResBlocks keep.
 constexpr int64_t kUnetLiveActivations = 14;
@@ -31,14 +26,10 @@ int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
   return count;
 }
 
-// Most weights are read from the mapped file at each use (docs/adr/0006), whose pages the system may take back: packed
-// and kept are strided convolutions and the time embedding, a twentieth of a UNet.
-uint64_t weights_kept(const Model& model, uint64_t bytes) { return model.is_streamed() ? 0 : bytes / 20; }
-
 [[noreturn]] void refuse(const Model& model, const JobSize& job, uint64_t needed, uint64_t available) {
   std::vector<std::string> cures = {"a smaller --width and --height"};
   if (job.batch > 1) cures.push_back("a smaller --batch-size");
-  if (4 * weights_kept(model, model.weight_bytes().unet) > needed) cures.push_back("--low-memory");
+  if (4 * kept_weight_bytes(model, model.weight_bytes().unet) > needed) cures.push_back("--low-memory");
   throw Error(
       ErrorCode::out_of_memory,
       "{}x{} in batches of {} with {} needs about {} of memory, but {} can be had; try {}, or close other programs",
@@ -47,6 +38,10 @@ uint64_t weights_kept(const Model& model, uint64_t bytes) { return model.is_stre
 }
 
 }  // namespace
+
+// Most weights are read from the mapped file at each use (docs/adr/0006), whose pages the system may take back: packed
+// and kept are strided convolutions and the time embedding, a twentieth of a UNet.
+uint64_t kept_weight_bytes(const Model& model, uint64_t bytes) { return model.is_streamed() ? 0 : bytes / 20; }
 
 uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
   int64_t widest = 0;
@@ -73,11 +68,11 @@ MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t availabl
   const int64_t latents = job.guided ? 2 * job.batch : job.batch;
   const Model::WeightBytes& weights = model.weight_bytes();
   const uint64_t base = kProgramBytes + kLargestPackingBytes;
-  const uint64_t unet_weights = weights_kept(model, weights.unet);
-  const uint64_t text = weights_kept(model, weights.text_encoder);
+  const uint64_t unet_weights = kept_weight_bytes(model, weights.unet);
+  const uint64_t text = kept_weight_bytes(model, weights.text_encoder);
   const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents);
   const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;
-  const uint64_t decoding = weights_kept(model, weights.vae_decoder) + images +
+  const uint64_t decoding = kept_weight_bytes(model, weights.vae_decoder) + images +
                             decoder_activation_bytes(model.vae_decoder().config(), rows, columns);
 
   const uint64_t together = base + std::max({text, sampling, unet_weights + decoding});

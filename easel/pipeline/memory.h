@@ -20,6 +20,14 @@ struct MemoryPlan {
   bool unload_unet_before_decode;  // it would not fit beside the decoder
 };
 
+// Measured: the program, its libraries and what the system's allocator keeps.
+inline constexpr uint64_t kProgramBytes = 60'000'000;
+// A weight is read from its file into one buffer and packed into another.
+inline constexpr uint64_t kLargestPackingBytes = 80'000'000;
+
+// What stays in memory of weights that take `bytes` as f32.
+uint64_t kept_weight_bytes(const Model& model, uint64_t bytes);
+
 // What the networks need for their intermediate results, from their shapes. rows and columns are those of the latent.
 uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);
 uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t columns);  // one image at a time

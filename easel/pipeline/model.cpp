@@ -13,17 +13,18 @@ namespace {
 constexpr std::string_view kTextEncoder = "cond_stage_model";
 constexpr std::string_view kUnet = "model.diffusion_model";
 constexpr std::string_view kVae = "first_stage_model";
-constexpr int64_t kVaeFactor = 8;  // pixels of a latent's side in the families that draw from text
 
 ModelConfig config_of(const ModelOptions& options) {
   return options.config ? read_model_config(*options.config) : ModelConfig{};
 }
 
-Family drawing_family(const Checkpoint& checkpoint) {
+Family accepted_family(const Checkpoint& checkpoint, std::span<const Family> accepted) {
   const Family family = detect_family(checkpoint);
-  if (family != Family::x4_upscaler) return family;
-  throw Error(ErrorCode::invalid_request, "{} is a {} checkpoint, which enlarges images: use it with 'easel upscale'",
-              checkpoint.file(), name_of(family));
+  if (std::find(accepted.begin(), accepted.end(), family) != accepted.end()) return family;
+  throw Error(ErrorCode::invalid_request, "{} is a {} checkpoint, {}", checkpoint.file(), name_of(family),
+              family == Family::x4_upscaler
+                  ? "which enlarges images: use it with 'easel upscale'"
+                  : "which makes no image larger; expected an x4 upscaler checkpoint or an ESRGAN network");
 }
 
 void check_config(const ModelConfig& config, const ModelOptions& options, Family family) {
@@ -72,7 +73,7 @@ uint64_t packed_bytes(const Checkpoint& checkpoint, std::string_view prefix) {
 
 Model::Model(const ModelOptions& options)
     : checkpoint_(Checkpoint::open(options.checkpoint)),
-      family_(drawing_family(*checkpoint_)),
+      family_(accepted_family(*checkpoint_, options.families)),
       residency_(options.residency),
       weights_(open_weights(checkpoint_, options)) {
   const ModelConfig config = config_of(options);
@@ -99,9 +100,9 @@ void Model::check_parts(const ModelOptions& options) const {
                 "models",
                 options.checkpoint.string(), given, taken);
   }
-  if (vae_factor() != kVaeFactor) {
+  if (const int64_t expected = defaults_of(family_).vae_factor; vae_factor() != expected) {
     throw Error(ErrorCode::bad_checkpoint, "{}: this VAE makes {} pixels of a latent's side, expected {}",
-                options.vae.value_or(options.checkpoint).string(), vae_factor(), kVaeFactor);
+                options.vae.value_or(options.checkpoint).string(), vae_factor(), expected);
   }
 }
 

@@ -1,9 +1,11 @@
 // Model: an opened checkpoint and its networks. Private to easel/pipeline.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "easel/checkpoint/checkpoint.h"
@@ -19,8 +21,13 @@
 
 namespace easel {
 
+inline constexpr std::array kDrawingFamilies = {Family::sd1, Family::sd1_inpaint, Family::sd2, Family::sd2_inpaint,
+                                                Family::sd2_depth};
+inline constexpr std::array kUpscalingFamilies = {Family::x4_upscaler};
+
 struct ModelOptions {
   std::filesystem::path checkpoint;
+  std::span<const Family> families = kDrawingFamilies;    // those it may be of
   std::optional<std::filesystem::path> config = {};       // an original .yaml file
   std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
   std::optional<Parameterization> parameterization = {};  // otherwise found out
@@ -30,7 +37,7 @@ struct ModelOptions {
 class Model {
  public:
   // Reads structure, not weights: those are read when a network first runs. Throws Error if the file is no checkpoint
-  // of a family that easel draws images with, or is incomplete.
+  // of one of the families asked for, or is incomplete.
   explicit Model(const ModelOptions& options);
 
   const Checkpoint& checkpoint() const { return *checkpoint_; }

@@ -8,14 +8,14 @@
 #include "easel/pipeline/request_names.h"
 
 namespace easel {
-namespace {
 
-// The names that AUTOMATIC1111 gives to where random numbers come from.
 std::string rng_label(const std::string& rng) {
   if (rng == "gpu") return "NV";
   if (rng == "cpu") return "CPU";
   return rng;
 }
+
+namespace {
 
 // As AUTOMATIC1111 names it where it knows it.
 template <typename Add>

@@ -10,4 +10,7 @@ namespace easel {
 // request: with nothing left open. image: one of its images.
 std::string describe(const Request& request, const PlannedImage& image, const std::string& model_name);
 
+// The name that AUTOMATIC1111 gives to where random numbers come from ("cpu": "CPU").
+std::string rng_label(const std::string& rng);
+
 }  // namespace easel

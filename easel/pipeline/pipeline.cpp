@@ -4,28 +4,10 @@
 #include "easel/base/error.h"
 #include "easel/pipeline/assets.h"
 #include "easel/pipeline/job.h"
+#include "easel/pipeline/model_options.h"
 #include "easel/pipeline/timed.h"
 
 namespace easel {
-namespace {
-
-std::optional<Parameterization> parse_prediction(const std::optional<std::string>& name) {
-  if (!name) return std::nullopt;
-  if (*name == "eps") return Parameterization::eps;
-  if (*name == "v") return Parameterization::v;
-  throw Error(ErrorCode::invalid_request, "prediction '{}' is unknown, expected eps or v", *name);
-}
-
-ModelOptions model_options(const PipelineOptions& options) {
-  return {.checkpoint = options.checkpoint,
-          .config = options.config,
-          .vae = options.vae,
-          .parameterization = parse_prediction(options.prediction),
-          .residency = options.low_memory ? Residency::streamed : Residency::packed};
-}
-
-}  // namespace
-
 std::string program_version() { return "easel " EASEL_VERSION; }
 
 std::string_view name_of(Stage stage) {
@@ -33,16 +15,17 @@ std::string_view name_of(Stage stage) {
     case Stage::text: return "text";
     case Stage::encoding: return "encoding";
     case Stage::sampling: return "sampling";
-    case Stage::decoding: break;
+    case Stage::decoding: return "decoding";
+    case Stage::upscaling: break;
   }
-  return "decoding";
+  return "upscaling";
 }
 
 struct Pipeline::State {
   explicit State(const PipelineOptions& options)
       : device(open_device(
             {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes})),
-        model(model_options(options)),
+        model(model_options(options, kDrawingFamilies)),
         prompts(Tokenizer::open(require_asset(kBpeMerges))),
         memory_limit_bytes(options.memory_limit_bytes) {}
 

@@ -6,24 +6,13 @@
 #include "easel/base/error.h"
 #include "easel/base/text.h"
 #include "easel/image/codec.h"
+#include "easel/pipeline/check_range.h"
 #include "easel/pipeline/tasks.h"
 #include "easel/sampling/random.h"
 #include "easel/sampling/registry.h"
 
 namespace easel {
 namespace {
-
-void check_range(std::string_view name, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high) {
-    throw Error(ErrorCode::invalid_request, "{} is {}, expected {} to {}", name, value, low, high);
-  }
-}
-
-void check_range(std::string_view name, double value, double low, double high) {
-  if (!(value >= low && value <= high)) {  // NaN too
-    throw Error(ErrorCode::invalid_request, "{} is {}, expected {} to {}", name, value, low, high);
-  }
-}
 
 void check_side(std::string_view name, int64_t side_px) {
   check_range(name, side_px, kSizeMultiplePx, kMaxSidePx);

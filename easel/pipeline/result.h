@@ -40,19 +40,21 @@ struct Result {
   uint64_t peak_tensor_bytes = 0;
 };
 
-enum class Stage { text, encoding, sampling, decoding };
+enum class Stage { text, encoding, sampling, decoding, upscaling };
 std::string_view name_of(Stage stage);
 
 struct JobProgress {
   Stage stage;
-  int64_t step = 0;  // finished; of sampling: steps, of decoding: images
+  int64_t step = 0;  // finished; of sampling: steps, of decoding: images or tiles, of upscaling: tiles
   int64_t steps = 0;
   int64_t batch = 0;  // 0-based
   int64_t batches = 1;
+  int64_t tile = 0;  // finished, of this step of an upscaler
+  int64_t tiles = 1;
 };
 
 struct Callbacks {
-  std::function<void(const JobProgress&)> on_progress = {};  // when a stage begins and after each step
+  std::function<void(const JobProgress&)> on_progress = {};  // when a stage begins, after each step and tile
   std::function<void(const GeneratedImage&)> on_image = {};  // as soon as it is finished
   std::function<void(const std::string&)> on_warning = {};   // as soon as it is known
   CancelToken cancel = {};                                   // looked at many times in a step

@@ -85,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         ConvCase{"vae_512", 1, 64, 64, 512, 512, 3, {.padding = kSame}},
         ConvCase{"vae_out", 1, 64, 64, 128, 3, 3, {.padding = kSame}}, ConvCase{"post_quant", 1, 64, 64, 4, 4, 1, {}},
         ConvCase{"no_bias_silu", 1, 9, 7, 24, 40, 3, {.padding = kSame, .activation = Activation::silu}, false},
+        ConvCase{"esrgan", 1, 48, 40, 192, 64, 3, {.padding = kSame, .activation = Activation::leaky_relu}},
+        ConvCase{"esrgan_in", 1, 48, 40, 3, 64, 3, {.padding = kSame, .activation = Activation::leaky_relu}},
         ConvCase{"odd_size", 3, 13, 5, 32, 64, 3, {.padding = kSame}},
         ConvCase{"one_pixel", 1, 1, 1, 64, 64, 3, {.padding = kSame}}),
     [](const auto& info) { return std::string(info.param.name); });

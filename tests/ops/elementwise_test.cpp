@@ -6,8 +6,8 @@ namespace easel::testing {
 namespace {
 
 TEST(Activate, EqualsDefinition) {
-  for (const Activation activation :
-       {Activation::none, Activation::silu, Activation::gelu, Activation::quick_gelu, Activation::relu}) {
+  for (const Activation activation : {Activation::none, Activation::silu, Activation::gelu, Activation::quick_gelu,
+                                      Activation::relu, Activation::leaky_relu}) {
     for (const float magnitude : {0.001f, 1.0f, 8.0f, 1000.0f}) {
       const Tensor x = random_tensor({3, 1001}, 1) * magnitude;
       const Tensor out = ops::activate(x, activation);

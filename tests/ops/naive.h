@@ -47,6 +47,7 @@ inline double naive_activation(Activation activation, double x) {
     case Activation::silu: return x / (1.0 + std::exp(-x));
     case Activation::quick_gelu: return x / (1.0 + std::exp(-1.702 * x));
     case Activation::gelu: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+    case Activation::leaky_relu: return x < 0.0 ? double{kLeakySlope} * x : x;
     case Activation::relu: break;
   }
   return std::max(x, 0.0);

@@ -56,6 +56,7 @@ dnnl::primitive_attr attributes(Activation activation, bool residual, const Desc
     case Activation::gelu: eltwise(dnnl::algorithm::eltwise_gelu_erf, 0.0f); break;
     case Activation::quick_gelu: eltwise(dnnl::algorithm::eltwise_swish, 1.702f); break;
     case Activation::relu: eltwise(dnnl::algorithm::eltwise_relu, 0.0f); break;
+    case Activation::leaky_relu: eltwise(dnnl::algorithm::eltwise_relu, kLeakySlope); break;
   }
   if (residual) post_ops.append_binary(dnnl::algorithm::binary_add, destination);
   dnnl::primitive_attr attributes;

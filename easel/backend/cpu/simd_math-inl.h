@@ -113,6 +113,12 @@ struct ReluActivation {
     return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);  // NaN stays: it tells of damaged weights
   }
 };
+struct LeakyReluActivation {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return hn::Max(x, hn::Mul(x, hn::Set(d, kLeakySlope)));
+  }
+};
 
 // Calls body(functor) with the functor of `activation`, so that inner loops are compiled once per activation.
 template <class Body>
@@ -123,6 +129,7 @@ HWY_INLINE void WithActivation(Activation activation, const Body& body) {
     case Activation::gelu: return body(GeluActivation());
     case Activation::quick_gelu: return body(QuickGeluActivation());
     case Activation::relu: return body(ReluActivation());
+    case Activation::leaky_relu: return body(LeakyReluActivation());
   }
 }
 

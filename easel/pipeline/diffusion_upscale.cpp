@@ -1,0 +1,154 @@
+#include "easel/pipeline/diffusion_upscale.h"
+
+#include <cmath>
+
+#include "easel/base/error.h"
+#include "easel/image/tensor_image.h"
+#include "easel/image/watermark.h"
+#include "easel/ops/arithmetic.h"
+#include "easel/ops/ops.h"
+#include "easel/pipeline/parameters.h"
+#include "easel/pipeline/tile_plan.h"
+#include "easel/pipeline/timed.h"
+
+namespace easel {
+namespace {
+
+// Of the noise on the picture; the same as that of the latent in the published configuration.
+constexpr NoiseScheduleOptions kLowResolutionSchedule = {.beta_start = 0.0001, .beta_end = 0.02};
+// Latents of the whole image that a step holds: x, the start, noise, predictions, denoised ones and a solver's memory.
+constexpr int64_t kLiveLatents = 16;
+
+// [unconditional, conditional], or the conditional half alone
+Tensor context_of(const PromptEncoder& prompts, const Request& request) {
+  const Tensor& conditional = prompts[request.prompt];
+  if (!needs_unconditional(*request.guidance_scale)) return conditional;
+  return ops::concat_batch(prompts[request.negative_prompt], conditional);
+}
+
+}  // namespace
+
+Tensor noised_low_resolution(const Tensor& x, const Tensor& noise, int64_t level) {
+  const double alpha = NoiseSchedule(kLowResolutionSchedule).alpha_cumprod(level);
+  return ops::combine(
+      {{static_cast<float>(std::sqrt(alpha)), &x}, {static_cast<float>(std::sqrt(1.0 - alpha)), &noise}});
+}
+
+DiffusionUpscale::DiffusionUpscale(Workshop workshop, UpscaleRequest request, const Callbacks& callbacks)
+    : UpscaleJob(workshop.device, workshop.memory_limit_bytes, std::move(request), callbacks), workshop_(workshop) {
+  if (!result().request.seed) result().request.seed = random_seed();
+  sampling_ = sampling_request(this->request());
+  sampling_.image_seed = this->request().image_seed;
+  check_eta(sampling_);
+  check_noise_level();
+}
+
+void DiffusionUpscale::check_noise_level() const {
+  const int64_t levels = workshop_.model.unet().config().classes;
+  if (*request().noise_level < levels) return;
+  throw Error(ErrorCode::invalid_request, "noise level is {}, but {} knows levels from 0 to {}", *request().noise_level,
+              workshop_.model.name(), levels - 1);
+}
+
+Image DiffusionUpscale::enlarge(const Image& image, std::optional<TileGrid>& grid) {
+  grid = plan(image.size());
+  encode_prompts();
+  return decode(sample(image, *grid), *grid);
+}
+
+TileGrid DiffusionUpscale::plan(Size image) const {
+  const Model& model = workshop_.model;
+  const Model::WeightBytes& weights = model.weight_bytes();
+  const int64_t pixels = image.width_px * image.height_px;
+  const int64_t latent_channels = model.vae_decoder().config().latent_channels;
+  const auto latents = static_cast<uint64_t>((kLiveLatents * latent_channels + 2 * Image::kChannels) * pixels);
+  const int64_t branches = needs_unconditional(*sampling_.guidance_scale) ? 2 : 1;
+  const uint64_t fixed = kProgramBytes + kLargestPackingBytes + kept_weight_bytes(model, weights.unet) +
+                         kept_weight_bytes(model, weights.vae_decoder) + latents * sizeof(float) +
+                         joined_bytes({image.width_px * scale(), image.height_px * scale()});
+  return plan_tiles({.image = image,
+                     .fixed_bytes = fixed,
+                     .tile_bytes =
+                         [&](int64_t rows, int64_t columns) {
+                           return std::max(unet_activation_bytes(model.unet().config(), rows, columns, branches),
+                                           decoder_activation_bytes(model.vae_decoder().config(), rows, columns));
+                         }},
+                    request().tile_px, request().overlap_px, available_bytes());
+}
+
+void DiffusionUpscale::encode_prompts() {
+  const Timed timed(result().times.text);
+  tell({.stage = Stage::text, .step = 0, .steps = 1});
+  std::vector<std::string> prompts = {sampling_.prompt};
+  if (needs_unconditional(*sampling_.guidance_scale)) prompts.push_back(sampling_.negative_prompt);
+  workshop_.prompts.forget();
+  workshop_.prompts.prepare(workshop_.model, device(), prompts, [this](const std::string& text) { warn(text); });
+  workshop_.model.unload_text_encoder();
+  tell({.stage = Stage::text, .step = 1, .steps = 1});
+}
+
+Tensor DiffusionUpscale::sample(const Image& image, const TileGrid& grid) {
+  const Timed timed(result().times.sampling);
+  const Model& model = workshop_.model;
+  int64_t step = 0;  // finished
+  const auto tell_step = [&](int64_t tile) {
+    tell({.stage = Stage::sampling, .step = step, .steps = *sampling_.steps, .tile = tile, .tiles = grid.count()});
+  };
+  tell_step(0);
+  const std::vector<PlannedImage> batch = {{.prompt = sampling_.prompt, .seed = *sampling_.seed}};
+  JobNoise noise(sampling_);
+  noise.begin(batch);
+  const Tensor picture = tensor_from(image, device());  // [1, h, w, 3]
+  const Tensor noised = noised_picture(picture, noise.for_image(device(), picture.shape()), *request().noise_level);
+  const Shape latent{1, image.height_px(), image.width_px(), model.vae_decoder().config().latent_channels};
+  LatentTask task{
+      model, workshop_.prompts, sampling_, batch, {.noise = noise.start(device(), latent)}, noise.step_kind()};
+  task.network = upscale_network(model.unet(), {.context = context_of(workshop_.prompts, sampling_),
+                                                .noised_picture = noised,
+                                                .noise_level = static_cast<int32_t>(*request().noise_level),
+                                                .guidance_scale = *sampling_.guidance_scale,
+                                                .grid = grid,
+                                                .observe = watch_cancel(),
+                                                .on_tile = tell_step});
+  const auto on_step = [&](const Progress& progress) {
+    ++result().times.network_steps;
+    step = progress.step;
+    tell_step(0);
+  };
+  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = cancel()});
+}
+
+Image DiffusionUpscale::decode(const Tensor& latent, const TileGrid& grid) {
+  const Timed timed(result().times.decoding);
+  TileBlend pixels(grid, scale(), Image::kChannels);
+  tell({.stage = Stage::decoding, .step = 0, .steps = grid.count(), .tiles = grid.count()});
+  for (int64_t tile = 0; tile < grid.count(); ++tile) {
+    stop_if_cancelled();
+    pixels.add(tile, decode_latent(workshop_.model, grid.cut(latent, tile), watch_cancel()));
+    tell({.stage = Stage::decoding, .step = tile + 1, .steps = grid.count(), .tiles = grid.count()});
+  }
+  return image_from(pixels, device());
+}
+
+Infotext DiffusionUpscale::describe() const {
+  Infotext text{.prompt = sampling_.prompt, .negative_prompt = sampling_.negative_prompt, .fields = {}};
+  const auto add = [&](std::string key, std::string value) {
+    text.fields.push_back({std::move(key), std::move(value)});
+  };
+  add("Steps", std::to_string(*sampling_.steps));
+  add("Sampler", *sampling_.sampler);
+  add("Schedule type", *sampling_.schedule);
+  add("CFG scale", fmt::format("{}", *sampling_.guidance_scale));
+  add("Seed", std::to_string(*request().seed));
+  add("Noise level", std::to_string(*request().noise_level));
+  if (request().image_seed) add("Image seed", std::to_string(*request().image_seed));
+  if (sampling_.eta) add("Eta", fmt::format("{}", *sampling_.eta));
+  add("RNG", rng_label(*request().rng));
+  add("Upscaler", workshop_.model.name());
+  add("Upscale by", fmt::format("{}", *request().factor));
+  return text;
+}
+
+std::string_view DiffusionUpscale::watermark_text() const { return kWatermarkSd2; }
+
+}  // namespace easel

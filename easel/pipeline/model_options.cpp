@@ -1,0 +1,26 @@
+#include "easel/pipeline/model_options.h"
+
+#include "easel/base/error.h"
+
+namespace easel {
+namespace {
+
+std::optional<Parameterization> parse_prediction(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  if (*name == "eps") return Parameterization::eps;
+  if (*name == "v") return Parameterization::v;
+  throw Error(ErrorCode::invalid_request, "prediction '{}' is unknown, expected eps or v", *name);
+}
+
+}  // namespace
+
+ModelOptions model_options(const PipelineOptions& options, std::span<const Family> families) {
+  return {.checkpoint = options.checkpoint,
+          .families = families,
+          .config = options.config,
+          .vae = options.vae,
+          .parameterization = parse_prediction(options.prediction),
+          .residency = options.low_memory ? Residency::streamed : Residency::packed};
+}
+
+}  // namespace easel

@@ -1,0 +1,126 @@
+#include "easel/pipeline/upscaler.h"
+
+#include <variant>
+
+#include "easel/backend/devices.h"
+#include "easel/base/error.h"
+#include "easel/image/resize.h"
+#include "easel/pipeline/assets.h"
+#include "easel/pipeline/diffusion_upscale.h"
+#include "easel/pipeline/model_options.h"
+#include "easel/pipeline/network_upscale.h"
+#include "easel/pipeline/timed.h"
+#include "easel/upscale/rrdbnet_file.h"
+
+namespace easel {
+namespace {
+
+struct Diffusion {
+  Model model;
+  PromptEncoder prompts;
+};
+
+struct NetworkFile {
+  RrdbNet network;
+  std::string file;
+
+  std::string name() const { return std::filesystem::path(file).stem().string(); }
+};
+
+void refuse_model_options(const PipelineOptions& options) {
+  const auto refuse_if = [&](bool given, std::string_view name) {
+    if (!given) return;
+    throw Error(ErrorCode::invalid_request, "{} is no diffusion checkpoint: {} does not go with it, leave it out",
+                options.checkpoint.string(), name);
+  };
+  refuse_if(options.config.has_value(), "a configuration");
+  refuse_if(options.vae.has_value(), "a VAE");
+  refuse_if(options.prediction.has_value(), "the kind of prediction");
+}
+
+bool is_latent_diffusion(const Checkpoint& checkpoint) { return checkpoint.has_prefix("model.diffusion_model."); }
+
+UpscaleResult upscale_with_lanczos(const UpscaleRequest& request) {
+  UpscaleResult result;
+  {
+    const Timed timed(result.times.decoding);
+    result.image = resize(request.image, upscaled_size(request), ResizeFilter::lanczos);
+  }
+  result.request = request;
+  result.request.image = {};
+  Infotext text{.prompt = {},
+                .negative_prompt = {},
+                .fields = {{"Upscaler", "Lanczos"}, {"Upscale by", fmt::format("{}", *request.factor)}}};
+  add_result_fields(text, result.image.size(), std::nullopt);
+  result.parameters = write_infotext(text);
+  return result;
+}
+
+}  // namespace
+
+struct Upscaler::State {
+  std::shared_ptr<const Device> device = {};  // outlives all tensors below
+  uint64_t memory_limit_bytes = 0;
+  std::variant<std::monostate, NetworkFile, Diffusion> upscaler = {};
+  Seconds open_time{};
+
+  NetworkFile* network() { return std::get_if<NetworkFile>(&upscaler); }
+  Diffusion* diffusion() { return std::get_if<Diffusion>(&upscaler); }
+};
+
+Upscaler::Upscaler() : state_(std::make_unique<State>()) {}
+
+Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
+  const Timed timed(state_->open_time);
+  state_->memory_limit_bytes = options.memory_limit_bytes;
+  state_->device = open_device(
+      {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes});
+  const auto checkpoint = Checkpoint::open(options.checkpoint);
+  if (is_latent_diffusion(*checkpoint)) {
+    state_->upscaler.emplace<Diffusion>(Model(model_options(options, kUpscalingFamilies)),
+                                        PromptEncoder(Tokenizer::open(require_asset(kBpeMerges))));
+  } else {
+    refuse_model_options(options);
+    const Residency residency = options.low_memory ? Residency::streamed : Residency::packed;
+    state_->upscaler.emplace<NetworkFile>(read_rrdbnet(checkpoint, residency), checkpoint->file());
+  }
+}
+
+Upscaler::~Upscaler() = default;
+
+UpscaleResult Upscaler::upscale(const UpscaleRequest& request, const Callbacks& callbacks) {
+  const UpscalerDescription which = description();
+  check(request, which.kind, which.scale);
+  UpscaleRequest completed = with_defaults(request, which.kind, which.scale);
+  UpscaleResult result;
+  if (Diffusion* diffusion = state_->diffusion()) {
+    const Workshop workshop{*state_->device, diffusion->model, diffusion->prompts, state_->memory_limit_bytes};
+    result = DiffusionUpscale(workshop, std::move(completed), callbacks).run();
+  } else if (const NetworkFile* file = state_->network()) {
+    result = NetworkUpscale(file->network, file->name(), *state_->device, state_->memory_limit_bytes,
+                            std::move(completed), callbacks)
+                 .run();
+  } else {
+    result = upscale_with_lanczos(completed);
+  }
+  result.times.open = state_->open_time;
+  return result;
+}
+
+UpscalerDescription Upscaler::description() const {
+  if (const Diffusion* diffusion = state_->diffusion()) {
+    return {.kind = UpscalerKind::diffusion,
+            .name = diffusion->model.name(),
+            .file = diffusion->model.checkpoint().file(),
+            .scale = diffusion->model.vae_factor()};
+  }
+  if (const NetworkFile* file = state_->network()) {
+    return {.kind = UpscalerKind::network,
+            .name = file->name(),
+            .file = file->file,
+            .scale = file->network.config().scale()};
+  }
+  return {.kind = UpscalerKind::lanczos, .name = "Lanczos", .file = {}};
+}
+
+}  // namespace easel
