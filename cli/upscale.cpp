@@ -133,7 +133,12 @@ Upscaler open_upscaler(const UpscaleArgs& args) {
                 "the diffusion upscaler needs its checkpoint: --ckpt x4-upscaler-ema.safetensors; without one, try "
                 "--upscaler lanczos, or --upscaler FILE with an ESRGAN network");
   }
-  return Upscaler(pipeline_options(model));
+  Upscaler upscaler(pipeline_options(model));
+  if (args.upscaler == kDiffusion && upscaler.description().kind != UpscalerKind::diffusion) {
+    throw Error(ErrorCode::invalid_request, "{} is an ESRGAN network; say --upscaler {} instead of --ckpt",
+                upscaler.description().file, *model.checkpoint);
+  }
+  return upscaler;
 }
 
 UpscaleRequest make_request(const UpscaleArgs& args, const Image& image) {

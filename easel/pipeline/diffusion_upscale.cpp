@@ -1,21 +1,17 @@
 #include "easel/pipeline/diffusion_upscale.h"
 
-#include <cmath>
-
 #include "easel/base/error.h"
 #include "easel/image/tensor_image.h"
 #include "easel/image/watermark.h"
-#include "easel/ops/arithmetic.h"
 #include "easel/ops/ops.h"
 #include "easel/pipeline/parameters.h"
 #include "easel/pipeline/tile_plan.h"
 #include "easel/pipeline/timed.h"
+#include "easel/pipeline/upscale_network.h"
 
 namespace easel {
 namespace {
 
-// Of the noise on the picture; the same as that of the latent in the published configuration.
-constexpr NoiseScheduleOptions kLowResolutionSchedule = {.beta_start = 0.0001, .beta_end = 0.02};
 // Latents of the whole image that a step holds: x, the start, noise, predictions, denoised ones and a solver's memory.
 constexpr int64_t kLiveLatents = 16;
 
@@ -27,12 +23,6 @@ Tensor context_of(const PromptEncoder& prompts, const Request& request) {
 }
 
 }  // namespace
-
-Tensor noised_low_resolution(const Tensor& x, const Tensor& noise, int64_t level) {
-  const double alpha = NoiseSchedule(kLowResolutionSchedule).alpha_cumprod(level);
-  return ops::combine(
-      {{static_cast<float>(std::sqrt(alpha)), &x}, {static_cast<float>(std::sqrt(1.0 - alpha)), &noise}});
-}
 
 DiffusionUpscale::DiffusionUpscale(Workshop workshop, UpscaleRequest request, const Callbacks& callbacks)
     : UpscaleJob(workshop.device, workshop.memory_limit_bytes, std::move(request), callbacks), workshop_(workshop) {

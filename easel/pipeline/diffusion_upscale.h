@@ -1,16 +1,10 @@
 // An image made larger by the x4 diffusion upscaler. Private to easel/pipeline.
 #pragma once
 
-#include <memory>
-
 #include "easel/pipeline/job.h"
 #include "easel/pipeline/upscale_job.h"
 
 namespace easel {
-
-// The picture with noise of its level, as the upscaler sees it beside the latent: sqrt(alpha_cumprod) x +
-// sqrt(1 - alpha_cumprod) noise, with a schedule of its own. x and noise [1, h, w, 3] -> same
-Tensor noised_low_resolution(const Tensor& x, const Tensor& noise, int64_t level);
 
 class DiffusionUpscale : public UpscaleJob {
  public:
@@ -25,8 +19,6 @@ class DiffusionUpscale : public UpscaleJob {
   void check_noise_level() const;
   TileGrid plan(Size image) const;
   void encode_prompts();
-  // low_resolution [1, h, w, 3] -> predicts for latents [1, h, w, 4], tile by tile
-  Network tiled_network(const Tensor& low_resolution, const TileGrid& grid);
   Tensor sample(const Image& image, const TileGrid& grid);  // -> [1, h, w, 4]
   Image decode(const Tensor& latent, const TileGrid& grid);
 

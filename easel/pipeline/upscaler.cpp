@@ -86,6 +86,8 @@ Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
   }
 }
 
+Upscaler::Upscaler(Upscaler&&) noexcept = default;
+
 Upscaler::~Upscaler() = default;
 
 UpscaleResult Upscaler::upscale(const UpscaleRequest& request, const Callbacks& callbacks) {

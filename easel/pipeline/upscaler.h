@@ -36,6 +36,7 @@ class Upscaler {
   // options.checkpoint: an x4 upscaler checkpoint, or an ESRGAN network (.pth or .safetensors). Throws Error if it is
   // neither, or options do not go with it.
   explicit Upscaler(const PipelineOptions& options);
+  Upscaler(Upscaler&&) noexcept;
   ~Upscaler();
 
   // Images too large for the memory are worked on in overlapping tiles; callbacks.on_image is not called. Throws Error:
