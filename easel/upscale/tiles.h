@@ -1,5 +1,5 @@
 // Tiles: overlapping parts that cover an image, so that a network can work on one at a time, and their seamless joining
-// (docs/adr/0007-upscaling-in-tiles.md).
+// (docs/adr/0010-upscaling-in-tiles.md).
 #pragma once
 
 #include <cstdint>
