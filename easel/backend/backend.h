@@ -16,8 +16,15 @@ namespace easel {
 enum class Activation { none, silu, gelu, quick_gelu, relu, leaky_relu };
 inline constexpr float kLeakySlope = 0.2f;
 
+// What lies beyond the edges of an image.
+enum class PaddingMode {
+  zeros,
+  circular,  // the image again: a result that can be laid side by side without a seam
+};
+
 struct Padding {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
+  PaddingMode mode = PaddingMode::zeros;
 };
 
 struct Conv2dOptions {

@@ -15,6 +15,11 @@ struct Window {
   Padding padding = {.top = 1, .bottom = 1, .left = 1, .right = 1};
 };
 
+// 3x3 around every pixel; what lies beyond the edges is the network's choice.
+constexpr Window window_3x3(PaddingMode padding) {
+  return {.padding = {.top = 1, .bottom = 1, .left = 1, .right = 1, .mode = padding}};
+}
+
 // What is done with the convolution in the same pass.
 struct Conv2dFusion {
   std::optional<Tensor> image_bias = std::nullopt;  // [n, c_out], to every pixel of its image

@@ -9,10 +9,10 @@ constexpr float kEpsilon = 1e-5f;
 
 ResBlock::ResBlock(const Weights& weights, const ResBlockConfig& config)
     : norm1_(weights / "in_layers.0", config.c_in, kEpsilon),
-      conv1_(weights / "in_layers.2", config.c_in, config.c_out),
+      conv1_(weights / "in_layers.2", config.c_in, config.c_out, window_3x3(config.padding)),
       time_proj_(weights / "emb_layers.1", config.d_time, config.c_out),
       norm2_(weights / "out_layers.0", config.c_out, kEpsilon),
-      conv2_(weights / "out_layers.3", config.c_out, config.c_out) {
+      conv2_(weights / "out_layers.3", config.c_out, config.c_out, window_3x3(config.padding)) {
   if (config.c_in != config.c_out) shortcut_.emplace(weights / "skip_connection", config.c_in, config.c_out);
 }
 

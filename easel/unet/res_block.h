@@ -13,6 +13,7 @@ struct ResBlockConfig {
   int64_t c_in;
   int64_t c_out;
   int64_t d_time;
+  PaddingMode padding = PaddingMode::zeros;
 };
 
 class ResBlock {

@@ -22,14 +22,14 @@ UNet::UNet(const Weights& weights, const UNetConfig& config)
     : config_(config),
       time_embed1_(weights / "time_embed.0", config.model_channels, config.time_width()),
       time_embed2_(weights / "time_embed.2", config.time_width(), config.time_width()),
-      conv_in_(weights / "input_blocks.0.0", config.in_channels, config.model_channels),
+      conv_in_(weights / "input_blocks.0.0", config.in_channels, config.model_channels, window_3x3(config.padding)),
       middle_block1_(weights / "middle_block.0",
                      res_block_config(config, config.levels.back().channels, config.levels.back())),
       middle_transformer_(weights / "middle_block.1", transformer_config(config, config.levels.back())),
       middle_block2_(weights / "middle_block.2",
                      res_block_config(config, config.levels.back().channels, config.levels.back())),
       norm_out_(weights / "out.0", config.levels.front().channels, kEpsilon),
-      conv_out_(weights / "out.2", config.levels.front().channels, config.out_channels) {
+      conv_out_(weights / "out.2", config.levels.front().channels, config.out_channels, window_3x3(config.padding)) {
   if (config.classes > 0) {
     label_embedding_.emplace(weights.parameter("label_emb.weight", {config.classes, config.time_width()}));
   }
@@ -47,7 +47,7 @@ std::vector<int64_t> UNet::add_input_blocks(const Weights& weights) {
     }
     if (&level == &config_.levels.back()) break;
     const auto index = static_cast<int64_t>(skip_channels.size());
-    input_blocks_.push_back(UNetBlock::downsample(weights / index, level.channels));
+    input_blocks_.push_back(UNetBlock::downsample(weights / index, level.channels, config_));
     skip_channels.push_back(level.channels);
   }
   return skip_channels;

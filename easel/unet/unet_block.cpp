@@ -3,7 +3,7 @@
 namespace easel {
 
 ResBlockConfig res_block_config(const UNetConfig& config, int64_t c_in, const UNetLevel& level) {
-  return {.c_in = c_in, .c_out = level.channels, .d_time = config.time_width()};
+  return {.c_in = c_in, .c_out = level.channels, .d_time = config.time_width(), .padding = config.padding};
 }
 
 TransformerConfig transformer_config(const UNetConfig& config, const UNetLevel& level) {
@@ -25,13 +25,15 @@ UNetBlock UNetBlock::residual_and_upsample(const Weights& weights, int64_t c_in,
                                            const UNetConfig& config) {
   UNetBlock block = residual(weights, c_in, level, config);
   const int64_t index = block.transformer_ ? 2 : 1;
-  block.upsample_.emplace(weights / index / "conv", level.channels, level.channels);
+  block.upsample_.emplace(weights / index / "conv", level.channels, level.channels, window_3x3(config.padding));
   return block;
 }
 
-UNetBlock UNetBlock::downsample(const Weights& weights, int64_t channels) {
+UNetBlock UNetBlock::downsample(const Weights& weights, int64_t channels, const UNetConfig& config) {
   UNetBlock block;
-  block.downsample_.emplace(weights / "0.op", channels, channels, Window{.stride = 2});
+  Window window = window_3x3(config.padding);
+  window.stride = 2;
+  block.downsample_.emplace(weights / "0.op", channels, channels, window);
   return block;
 }
 

@@ -19,7 +19,7 @@ class UNetBlock {
   static UNetBlock residual(const Weights& weights, int64_t c_in, const UNetLevel& level, const UNetConfig& config);
   static UNetBlock residual_and_upsample(const Weights& weights, int64_t c_in, const UNetLevel& level,
                                          const UNetConfig& config);
-  static UNetBlock downsample(const Weights& weights, int64_t channels);
+  static UNetBlock downsample(const Weights& weights, int64_t channels, const UNetConfig& config);
 
   // context [n, s, context_width]
   Prompt read_prompt(const Tensor& context) const;

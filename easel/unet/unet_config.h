@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "easel/checkpoint/weights.h"
+#include "easel/ops/ops.h"
 
 namespace easel {
 
@@ -24,8 +25,9 @@ struct UNetConfig {
   int64_t res_blocks = 2;         // per level on the way down; one more on the way up
   int64_t transformer_depth = 1;
   int64_t context_width = 768;
-  std::optional<int64_t> fixed_heads = 8;  // otherwise as many as give each 64 channels
-  int64_t classes = 0;                     // rows of label_emb: noise levels of the x4 upscaler; 0: none
+  std::optional<int64_t> fixed_heads = 8;    // otherwise as many as give each 64 channels
+  int64_t classes = 0;                       // rows of label_emb: noise levels of the x4 upscaler; 0: none
+  PaddingMode padding = PaddingMode::zeros;  // of all convolutions: a choice, not read off the weights
 
   int64_t time_width() const { return 4 * model_channels; }
   int64_t heads(int64_t channels) const { return fixed_heads ? *fixed_heads : channels / 64; }

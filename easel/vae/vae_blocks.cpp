@@ -2,11 +2,11 @@
 
 namespace easel {
 
-VaeResBlock::VaeResBlock(const Weights& weights, int64_t c_in, int64_t c_out)
+VaeResBlock::VaeResBlock(const Weights& weights, int64_t c_in, int64_t c_out, PaddingMode padding)
     : norm1_(weights / "norm1", c_in, kVaeEpsilon),
-      conv1_(weights / "conv1", c_in, c_out),
+      conv1_(weights / "conv1", c_in, c_out, window_3x3(padding)),
       norm2_(weights / "norm2", c_out, kVaeEpsilon),
-      conv2_(weights / "conv2", c_out, c_out) {
+      conv2_(weights / "conv2", c_out, c_out, window_3x3(padding)) {
   if (c_in != c_out) shortcut_.emplace(weights / "nin_shortcut", c_in, c_out);
 }
 
@@ -28,10 +28,10 @@ Tensor VaeAttention::operator()(const Tensor& x) const {
   return proj_out_(seen.reshape(x.shape()), {.residual = x});
 }
 
-VaeMiddle::VaeMiddle(const Weights& weights, int64_t channels)
-    : block1_(weights / "block_1", channels, channels),
+VaeMiddle::VaeMiddle(const Weights& weights, int64_t channels, PaddingMode padding)
+    : block1_(weights / "block_1", channels, channels, padding),
       attention_(weights / "attn_1", channels),
-      block2_(weights / "block_2", channels, channels) {}
+      block2_(weights / "block_2", channels, channels, padding) {}
 
 Tensor VaeMiddle::operator()(const Tensor& x, std::string_view path, const BlockObserver& observe) const {
   Tensor h = observed(observe, block1_(x), "{}.block_1", path);

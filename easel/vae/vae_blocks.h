@@ -16,7 +16,7 @@ inline constexpr float kVaeEpsilon = 1e-6f;  // of every group normalisation
 // Two convolutions around a shortcut.
 class VaeResBlock {
  public:
-  VaeResBlock(const Weights& weights, int64_t c_in, int64_t c_out);
+  VaeResBlock(const Weights& weights, int64_t c_in, int64_t c_out, PaddingMode padding);
   // x [n, h, w, c_in] -> [n, h, w, c_out]
   Tensor operator()(const Tensor& x) const;
 
@@ -46,7 +46,7 @@ class VaeAttention {
 // The blocks at the lowest resolution: "decoder.mid" and "encoder.mid".
 class VaeMiddle {
  public:
-  VaeMiddle(const Weights& weights, int64_t channels);
+  VaeMiddle(const Weights& weights, int64_t channels, PaddingMode padding);
   // x [n, h, w, channels] -> same. `path` ("decoder.mid") is told to the observer.
   Tensor operator()(const Tensor& x, std::string_view path, const BlockObserver& observe) const;
 

@@ -5,20 +5,21 @@ namespace easel {
 VaeDecoder::VaeDecoder(const Weights& weights, const VaeConfig& config)
     : config_(config),
       post_quant_(weights / "post_quant_conv", config.latent_channels, config.latent_channels),
-      conv_in_(weights / "decoder.conv_in", config.latent_channels, config.level_channels.back()),
-      middle_(weights / "decoder.mid", config.level_channels.back()),
+      conv_in_(weights / "decoder.conv_in", config.latent_channels, config.level_channels.back(),
+               window_3x3(config.padding)),
+      middle_(weights / "decoder.mid", config.level_channels.back(), config.padding),
       levels_(config.level_channels.size()),
       norm_out_(weights / "decoder.norm_out", config.level_channels.front(), kVaeEpsilon),
-      conv_out_(weights / "decoder.conv_out", config.level_channels.front(), 3) {
+      conv_out_(weights / "decoder.conv_out", config.level_channels.front(), 3, window_3x3(config.padding)) {
   int64_t c_in = config.level_channels.back();
   for (size_t i = levels_.size(); i-- > 0;) {
     const Weights up = weights / "decoder.up" / static_cast<int64_t>(i);
     const int64_t channels = config.level_channels[i];
     for (int64_t block = 0; block <= config.res_blocks; ++block) {
-      levels_[i].blocks.emplace_back(up / "block" / block, c_in, channels);
+      levels_[i].blocks.emplace_back(up / "block" / block, c_in, channels, config.padding);
       c_in = channels;
     }
-    if (i > 0) levels_[i].upsample.emplace(up / "upsample.conv", channels, channels);
+    if (i > 0) levels_[i].upsample.emplace(up / "upsample.conv", channels, channels, window_3x3(config.padding));
   }
 }
 

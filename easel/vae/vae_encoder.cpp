@@ -11,7 +11,9 @@ constexpr float kMinLogvar = -30.0f;
 constexpr float kMaxLogvar = 20.0f;
 
 // Pads right and bottom only.
-constexpr Window kDownsample = {.kernel = 3, .stride = 2, .padding = {.bottom = 1, .right = 1}};
+constexpr Window downsample_window(PaddingMode padding) {
+  return {.kernel = 3, .stride = 2, .padding = {.bottom = 1, .right = 1, .mode = padding}};
+}
 
 }  // namespace
 
@@ -24,11 +26,12 @@ Tensor Posterior::sample(const Tensor& noise) const {
 
 VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
     : config_(config),
-      conv_in_(weights / "encoder.conv_in", 3, config.stem_channels),
+      conv_in_(weights / "encoder.conv_in", 3, config.stem_channels, window_3x3(config.padding)),
       levels_(config.level_channels.size()),
-      middle_(weights / "encoder.mid", config.level_channels.back()),
+      middle_(weights / "encoder.mid", config.level_channels.back(), config.padding),
       norm_out_(weights / "encoder.norm_out", config.level_channels.back(), kVaeEpsilon),
-      conv_out_(weights / "encoder.conv_out", config.level_channels.back(), 2 * config.latent_channels),
+      conv_out_(weights / "encoder.conv_out", config.level_channels.back(), 2 * config.latent_channels,
+                window_3x3(config.padding)),
       quant_mean_(Linear(weights / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels)
                       .outputs(0, config.latent_channels)),
       quant_logvar_(Linear(weights / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels)
@@ -38,11 +41,12 @@ VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
     const Weights down = weights / "encoder.down" / static_cast<int64_t>(i);
     const int64_t channels = config.level_channels[i];
     for (int64_t block = 0; block < config.res_blocks; ++block) {
-      levels_[i].blocks.emplace_back(down / "block" / block, c_in, channels);
+      levels_[i].blocks.emplace_back(down / "block" / block, c_in, channels, config.padding);
       c_in = channels;
     }
-    if (i + 1 < levels_.size())
-      levels_[i].downsample.emplace(down / "downsample.conv", channels, channels, kDownsample);
+    if (i + 1 < levels_.size()) {
+      levels_[i].downsample.emplace(down / "downsample.conv", channels, channels, downsample_window(config.padding));
+    }
   }
 }
 

@@ -19,8 +19,12 @@ double naive_conv(const Tensor& x, const std::vector<float>& weight, const ConvC
   double sum = 0.0;
   for (int64_t i = 0; i < c.kernel; ++i) {
     for (int64_t j = 0; j < c.kernel; ++j) {
-      const int64_t y = row * c.options.stride + i - c.options.padding.top;
-      const int64_t z = column * c.options.stride + j - c.options.padding.left;
+      int64_t y = row * c.options.stride + i - c.options.padding.top;
+      int64_t z = column * c.options.stride + j - c.options.padding.left;
+      if (c.options.padding.mode == PaddingMode::circular) {
+        y = (y + c.h) % c.h;
+        z = (z + c.w) % c.w;
+      }
       if (y < 0 || y >= c.h || z < 0 || z >= c.w) continue;
       const float* pixel = x.data().data() + ((image * c.h + y) * c.w + z) * c.c_in;
       for (int64_t k = 0; k < c.c_in; ++k) {
@@ -67,6 +71,7 @@ TEST_P(Conv2d, EqualsDefinition) {
 }
 
 constexpr Padding kSame{1, 1, 1, 1};
+constexpr Padding kWrap{1, 1, 1, 1, PaddingMode::circular};
 
 INSTANTIATE_TEST_SUITE_P(
     StableDiffusionShapes, Conv2d,
@@ -88,7 +93,18 @@ INSTANTIATE_TEST_SUITE_P(
         ConvCase{"esrgan", 1, 48, 40, 192, 64, 3, {.padding = kSame, .activation = Activation::leaky_relu}},
         ConvCase{"esrgan_in", 1, 48, 40, 3, 64, 3, {.padding = kSame, .activation = Activation::leaky_relu}},
         ConvCase{"odd_size", 3, 13, 5, 32, 64, 3, {.padding = kSame}},
-        ConvCase{"one_pixel", 1, 1, 1, 64, 64, 3, {.padding = kSame}}),
+        ConvCase{"one_pixel", 1, 1, 1, 64, 64, 3, {.padding = kSame}},
+        ConvCase{"circular_unet_in", 2, 64, 64, 4, 320, 3, {.padding = kWrap}},
+        ConvCase{"circular_unet_64px", 2, 64, 64, 320, 320, 3, {.padding = kWrap}},
+        ConvCase{"circular_unet_8px", 2, 8, 8, 1280, 1280, 3, {.padding = kWrap}},
+        ConvCase{"circular_unet_down", 2, 64, 64, 320, 320, 3, {.stride = 2, .padding = kWrap}},
+        ConvCase{
+            "circular_vae_down", 1, 64, 64, 128, 128, 3, {.stride = 2, .padding = {0, 1, 0, 1, PaddingMode::circular}}},
+        ConvCase{"circular_vae_512", 1, 64, 64, 512, 512, 3, {.padding = kWrap}},
+        ConvCase{"circular_vae_out", 1, 64, 64, 128, 3, 3, {.padding = kWrap}},
+        ConvCase{"circular_shortcut", 2, 32, 32, 960, 640, 1, {.padding = {.mode = PaddingMode::circular}}},
+        ConvCase{"circular_odd_size", 3, 13, 5, 32, 64, 3, {.padding = kWrap}},
+        ConvCase{"circular_two_pixels", 1, 2, 1, 64, 64, 3, {.padding = kWrap}}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "tests/support/roll.h"
 #include "tests/unet/models.h"
 
 namespace easel::testing {
@@ -99,6 +100,26 @@ TEST_P(EachUNet, ImagesOfABatchDoNotTouchEachOther) {
 
 INSTANTIATE_TEST_SUITE_P(Models, EachUNet, ::testing::ValuesIn(models()), model_name);
 INSTANTIATE_TEST_SUITE_P(Models, EachObservedUNet, ::testing::ValuesIn(observed_models()), model_name);
+
+// Without an edge, shifting the input by what the coarsest level sees as whole pixels shifts the output.
+TEST(UNet, CircularPaddingHasNoSeam) {
+  const Model model = models().front();
+  const Golden golden = model.golden();
+  const Weights weights = model.unet_weights();
+  UNetConfig config = UNetConfig::from(weights);
+  const Case input = read_case(golden, "unet.0");
+  const auto shifts_output = [&](const UNet& unet, int64_t rows, int64_t columns) {
+    const UNet::Conditioning conditioning = unet.condition(input.context);
+    const Tensor shifted = rolled(unet(input.x, input.timesteps, conditioning), rows, columns);
+    return near(unet(rolled(input.x, rows, columns), input.timesteps, conditioning), shifted, kTolerance);
+  };
+  const int64_t step = config.size_divisor();
+  config.padding = PaddingMode::circular;
+  const UNet circular(weights, config);
+  EXPECT_TRUE(shifts_output(circular, 0, step));
+  EXPECT_TRUE(shifts_output(circular, step, 0));
+  EXPECT_FALSE(shifts_output(UNet(weights), 0, step));
+}
 
 TEST(UNet, LabelEmbeddingMatchesTheReference) {
   const Model model{"x4-upscaler-tiny", "x4-upscaler-tiny.safetensors"};

@@ -7,6 +7,7 @@
 #include "easel/vae/vae_encoder.h"
 #include "tests/support/device.h"
 #include "tests/support/golden.h"
+#include "tests/support/roll.h"
 #include "tests/support/tensor_near.h"
 
 namespace easel::testing {
@@ -115,6 +116,35 @@ TEST(VaeDecoder, ImagesOfABatchDoNotTouchEachOther) {
   const Tensor other = Tensor::from(cpu_device(), z.shape(), std::span<const float>(mirrored));
   const Tensor both = decode(ops::concat_batch(other, z));
   EXPECT_TENSOR_NEAR(both.slice(1, 2), golden.nhwc("vae.decode.0.image"), kTolerance);
+}
+
+// A decoder whose images can be laid side by side has no edge: shifting the latent shifts the image.
+TEST(VaeDecoder, CircularPaddingHasNoSeam) {
+  const Golden golden("models/vae-bf16.reference", cpu_device());
+  const Weights weights(Checkpoint::open(golden_path("models/vae-bf16.safetensors")));
+  VaeConfig config = VaeConfig::of_decoder(weights);
+  const Tensor z = golden.nhwc("vae.decode.0.z");
+  const auto shifts_image = [&](const VaeDecoder& decode, int64_t rows, int64_t columns) {
+    const Tensor shifted = rolled(decode(z), rows * config.factor(), columns * config.factor());
+    return near(decode(rolled(z, rows, columns)), shifted, kTolerance);
+  };
+  config.padding = PaddingMode::circular;
+  const VaeDecoder circular(weights, config);
+  for (const auto& [rows, columns] : {std::pair{0, 1}, std::pair{3, 0}, std::pair{1, 5}}) {
+    EXPECT_TRUE(shifts_image(circular, rows, columns));
+  }
+  EXPECT_FALSE(shifts_image(VaeDecoder(weights), 0, 1));
+}
+
+TEST(VaeEncoder, CircularPaddingHasNoSeam) {
+  const Golden golden("models/sd1-tiny.reference", cpu_device());
+  const Weights weights = Weights(Checkpoint::open(golden_path("models/sd1-tiny.ckpt"))) / "first_stage_model";
+  VaeConfig config = VaeConfig::of_encoder(weights);
+  config.padding = PaddingMode::circular;
+  const VaeEncoder encode(weights, config);
+  const Tensor image = read_image(golden, 0);
+  const Tensor moved = encode(rolled(image, config.factor(), 2 * config.factor())).mean;
+  EXPECT_TENSOR_NEAR(moved, rolled(encode(image).mean, 1, 2), kTolerance);
 }
 
 TEST(Posterior, SampleIsMeanPlusDeviationTimesNoise) {

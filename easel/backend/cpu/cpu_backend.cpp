@@ -26,6 +26,30 @@ bool is_pointwise(const Parameter& weight, const Conv2dOptions& options) {
          padding.bottom == 0 && padding.left == 0 && padding.right == 0;
 }
 
+// x [n, h, w, c] with its opposite edges around it: [n, top + h + bottom, left + w + right, c]
+Tensor wrapped_around(int threads, const Tensor& x, const Padding& padding) {
+  const int64_t h = x.dim(1);
+  const int64_t w = x.dim(2);
+  const int64_t c = x.dim(3);
+  Tensor out =
+      Tensor::empty(x.device(), {x.dim(0), padding.top + h + padding.bottom, padding.left + w + padding.right, c});
+  const int64_t rows = out.dim(1);
+  const int64_t columns = out.dim(2);
+  const float* const from = x.data().data();
+  float* const to = out.data().data();
+  const auto source = [](int64_t at, int64_t size) { return (at % size + size) % size; };
+  parallel_for(threads, x.dim(0) * rows, kGrainFloats / (columns * c) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* const line = from + (row / rows * h + source(row % rows - padding.top, h)) * w * c;
+      for (int64_t column = 0; column < columns; ++column) {
+        std::memcpy(to + (row * columns + column) * c, line + source(column - padding.left, w) * c,
+                    static_cast<size_t>(c) * sizeof(float));
+      }
+    }
+  });
+  return out;
+}
+
 }  // namespace
 
 void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
@@ -42,6 +66,11 @@ void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Paramete
 
 void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
                                const Conv2dOptions& options, Tensor& out) {
+  if (options.padding.mode == PaddingMode::circular) {
+    Conv2dOptions unpadded = options;
+    unpadded.padding = {};
+    return packed_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, out);
+  }
   omp_set_num_threads(threads_);
   if (!options.image_bias) return onednn_.convolution(x, weight, bias, options, out);
 

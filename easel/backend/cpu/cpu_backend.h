@@ -31,7 +31,7 @@ class CpuBackend : public Backend {
   void clamp(const Tensor& x, float low, float high, Tensor& out) override;
 
  private:
-  // By oneDNN, whose weights are packed.
+  // By oneDNN, whose weights are packed and whose padding is zero.
   void packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                      Tensor& out);
 

@@ -32,6 +32,7 @@ struct WinogradProblem {
   float* out;               // [n, h, w, c_out]
   size_t n, h, w, c_in, c_out;
   size_t tile_rows, tile_columns;  // tiles per image
+  PaddingMode padding;
   Activation activation;
 };
 
@@ -52,6 +53,25 @@ inline TilePlace place_of(const WinogradProblem& problem, size_t tile) {
   return {tile / per_image, within / problem.tile_columns * 4, within % problem.tile_columns * 4};
 }
 
+// The 6x6 pixels that a tile is computed from. A row that is not below the height lies outside of the image, where all
+// is zero; a column likewise.
+struct Patch {
+  size_t image;
+  size_t rows[6], columns[6];
+};
+
+inline Patch patch_of(const WinogradProblem& problem, const TilePlace& place) {
+  Patch patch{.image = place.image, .rows = {}, .columns = {}};
+  const bool circular = problem.padding == PaddingMode::circular;
+  for (size_t i = 0; i < 6; ++i) {
+    const size_t row = place.row + i;  // counted from the one above the image
+    const size_t column = place.column + i;
+    patch.rows[i] = circular ? (row + problem.h - 1) % problem.h : row - 1;  // 0 - 1 is a huge number
+    patch.columns[i] = circular ? (column + problem.w - 1) % problem.w : column - 1;
+  }
+  return patch;
+}
+
 // Floats of scratch memory that ComputePanel needs for `tiles` tiles and panels of `width` channels.
 inline size_t panel_scratch(size_t tiles, size_t width) {
   return width * (kPoints * tiles + kPoints * kDepthBlock + kTapCount * kDepthBlock);
@@ -65,19 +85,19 @@ namespace easel::cpu::HWY_NAMESPACE {
 
 size_t WinogradPanelWidth() { return PanelWidth(); }
 
-// Input transform B^T x B of one tile, all channels; pixels outside of the image are zero.
+// Input transform B^T x B of the patch, one vector of channels.
 template <class D>
-HWY_INLINE void TransformPatch(D d, const WinogradProblem& problem, const TilePlace& place, size_t channel, float* to,
+HWY_INLINE void TransformPatch(D d, const WinogradProblem& problem, const Patch& patch, size_t channel, float* to,
                                size_t point_stride) {
   using V = hn::Vec<D>;
   V columns[6][6];  // [column][point]: each column of the patch transformed
   for (size_t j = 0; j < 6; ++j) {
     V x[6];
-    const size_t column = place.column + j - 1;  // wraps to a huge number left of the image
+    const size_t column = patch.columns[j];
     for (size_t i = 0; i < 6; ++i) {
-      const size_t row = place.row + i - 1;
+      const size_t row = patch.rows[i];
       const bool inside = row < problem.h && column < problem.w;
-      const float* pixel = problem.x + ((place.image * problem.h + row) * problem.w + column) * problem.c_in + channel;
+      const float* pixel = problem.x + ((patch.image * problem.h + row) * problem.w + column) * problem.c_in + channel;
       x[i] = inside ? hn::LoadU(d, pixel) : hn::Zero(d);
     }
     InputPoints(d, x, columns[j]);
@@ -93,12 +113,12 @@ HWY_INLINE void TransformPatch(D d, const WinogradProblem& problem, const TilePl
 // Transforms tiles [begin, end) of the block.
 void TransformInputs(const WinogradProblem& problem, const TileBlock& block, size_t begin, size_t end) {
   for (size_t tile = begin; tile < end; ++tile) {
-    const TilePlace place = place_of(problem, block.first + tile);
+    const Patch patch = patch_of(problem, place_of(problem, block.first + tile));
     for (size_t first = 0; first < problem.c_in; first += kDepthBlock) {
       const size_t depth = std::min(kDepthBlock, problem.c_in - first);
       float* const to = block.points + first * block.count + tile * depth;
       ForEachVector(depth, [&](auto d, size_t channel) {
-        TransformPatch(d, problem, place, first + channel, to + channel, block.count * problem.c_in);
+        TransformPatch(d, problem, patch, first + channel, to + channel, block.count * problem.c_in);
       });
     }
   }
@@ -234,6 +254,7 @@ void winograd_conv2d(int threads, const Tensor& x, const Parameter& weight, cons
                                 .c_out = static_cast<size_t>(out.dim(3)),
                                 .tile_rows = (static_cast<size_t>(x.dim(1)) + 3) / 4,
                                 .tile_columns = (static_cast<size_t>(x.dim(2)) + 3) / 4,
+                                .padding = options.padding.mode,
                                 .activation = options.activation};
   const size_t width = HWY_DYNAMIC_DISPATCH(WinogradPanelWidth)();
   const size_t panels = (problem.c_out + width - 1) / width;
