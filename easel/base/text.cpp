@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace easel {
 namespace {
@@ -96,6 +97,18 @@ std::string join_shortened(std::span<const std::string> items, size_t shown) {
   if (count < items.size()) out += fmt::format(" and {} more", items.size() - count);
   return out;
 }
+
+template <typename T>
+std::optional<T> parse_number(std::string_view text) {
+  T number{};
+  const char* const end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, number);
+  if (text.empty() || result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return number;
+}
+template std::optional<int64_t> parse_number(std::string_view);
+template std::optional<uint64_t> parse_number(std::string_view);
+template std::optional<double> parse_number(std::string_view);
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;

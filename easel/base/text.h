@@ -22,6 +22,10 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
 // "a, b, c and 12 more": at most `shown` items are spelled out.
 std::string join_shortened(std::span<const std::string> items, size_t shown);
 
+// The whole of `text` as a number such as 12, -3 or 0.5, for int64_t, uint64_t and double; nothing if it is none.
+template <typename T>
+std::optional<T> parse_number(std::string_view text);
+
 std::vector<std::string> split(std::string_view text, char separator);
 std::string trim(std::string_view text);
 std::string lower_ascii(std::string_view text);

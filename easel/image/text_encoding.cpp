@@ -110,6 +110,18 @@ std::string utf16_from_utf8(std::string_view utf8, ByteOrder order) {
   return out;
 }
 
+std::u32string utf32_from_utf8(std::string_view utf8) {
+  std::u32string out;
+  while (!utf8.empty()) out.push_back(take_utf8(utf8));
+  return out;
+}
+
+std::string utf8_from_utf32(std::u32string_view utf32) {
+  std::string out;
+  for (const char32_t code : utf32) append_utf8(out, code);
+  return out;
+}
+
 std::string repaired_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());

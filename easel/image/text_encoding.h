@@ -18,6 +18,10 @@ std::optional<std::string> latin1_from_utf8(std::string_view utf8);  // nothing 
 std::string utf8_from_utf16(std::span<const std::byte> utf16, ByteOrder order);
 std::string utf16_from_utf8(std::string_view utf8, ByteOrder order);  // bytes, without a byte order mark
 
+// Ill-formed bytes become U+FFFD.
+std::u32string utf32_from_utf8(std::string_view utf8);
+std::string utf8_from_utf32(std::u32string_view utf32);
+
 // `text` with every ill-formed byte replaced by U+FFFD.
 std::string repaired_utf8(std::string_view text);
 

@@ -108,5 +108,16 @@ TEST(Text, TrimAndLower) {
   EXPECT_EQ(lower_ascii("Euler A \xC3\x84"), "euler a \xC3\x84");  // only ASCII: the rest keeps its bytes
 }
 
+TEST(Text, ParseNumberTakesTheWholeText) {
+  EXPECT_EQ(parse_number<int64_t>("-12"), -12);
+  EXPECT_EQ(parse_number<uint64_t>("18446744073709551615"), 18446744073709551615u);
+  EXPECT_EQ(parse_number<double>("0.5"), 0.5);
+  for (const char* text : {"", " 1", "1 ", "1x", "1.5", "99999999999999999999", "+1"}) {
+    EXPECT_EQ(parse_number<int64_t>(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(parse_number<uint64_t>("-1"), std::nullopt);
+  EXPECT_EQ(parse_number<double>("1,5"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace easel
