@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <random>
 #include <string_view>
 
 #include "easel/base/error.h"
+#include "easel/base/text.h"
 #include "easel/sampling/registry.h"
 
 namespace easel {
@@ -24,11 +24,11 @@ template <typename T>
 void read_number(const Checkpoint& checkpoint, const char* key, T& out) {
   const auto text = find(checkpoint, key);
   if (!text) return;
-  const char* end = text->data() + text->size();
-  const auto result = std::from_chars(text->data(), end, out);
-  if (result.ec != std::errc() || result.ptr != end) {
+  const auto number = parse_number<T>(*text);
+  if (!number) {
     throw Error(ErrorCode::bad_checkpoint, "{}: the metadata {}{} is no number", checkpoint.file(), kPrefix, key);
   }
+  out = *number;
 }
 
 GenerationDefaults from_metadata(const Checkpoint& checkpoint, GenerationDefaults defaults) {

@@ -21,6 +21,15 @@ namespace {
 
 constexpr size_t kMaxKnownPrompts = 256;  // 60 MB of SD 1
 
+void check_interval(int64_t every, int64_t steps) {
+  if (every >= 1 && every < steps) return;
+  throw Error(ErrorCode::invalid_request,
+              "intermediate images every {} steps, expected 1 or more, and fewer than the {} steps of the image", every,
+              steps);
+}
+
+int64_t step_count(const LatentTask& task) { return static_cast<int64_t>(plan_for(task).steps.size()); }
+
 }  // namespace
 
 Job::Job(Workshop workshop, const Request& request, const Callbacks& callbacks)
@@ -28,8 +37,14 @@ Job::Job(Workshop workshop, const Request& request, const Callbacks& callbacks)
   check(request_);
 }
 
+Request Job::completed() {
+  plan();
+  return request_;
+}
+
 Result Job::run() {
   plan();
+  workshop_.model.hash([this] { stop_if_cancelled(); });
   encode_prompts();
   encode_image();
   noise_.emplace(request_);
@@ -55,13 +70,14 @@ void Job::plan() {
   if (request_.variation_strength && !request_.variation_seed) request_.variation_seed = random_seed();
   choose_size();
   if (!workshop_.model.parameterization()) {
-    memory_for(completed(Parameterization::eps));
+    memory_for(with_model_defaults(Parameterization::eps));
     find_parameterization();
   }
-  request_ = completed(*workshop_.model.parameterization());
+  request_ = with_model_defaults(*workshop_.model.parameterization());
   check(request_);
   check_eta(request_);
   memory_ = memory_for(request_);
+  workshop_.model.set_padding(request_.tiling ? PaddingMode::circular : PaddingMode::zeros);
   batches_ = plan_batches(request_, *request_.seed);
 }
 
@@ -73,7 +89,7 @@ void Job::choose_size() {
   if (!request_.height_px) request_.height_px = size.height_px;
 }
 
-Request Job::completed(Parameterization parameterization) const {
+Request Job::with_model_defaults(Parameterization parameterization) const {
   const Model& model = workshop_.model;
   Request request = with_defaults(request_, defaults_for(model.checkpoint(), model.family(), parameterization));
   if (request.task != Task::txt2img && !request.strength) {
@@ -145,21 +161,26 @@ Tensor Job::sample_batch(const Batch& batch) {
   noise_->begin(batch);
   StartingPoint start = image_start_ ? image_start_->begin(*noise_, shape)
                                      : StartingPoint{.noise = noise_->start(workshop_.device, shape)};
-  const Tensor latent =
-      run_sampler({model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()}, *noise_);
+  const LatentTask first{model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()};
+  const Tensor latent = run_sampler(first, *noise_);
   const std::optional<Request> second = hires_request(request_);
   if (!second) return latent;
   hires_noise_->begin(batch);
   start = hires_start(model, *second, latent, *hires_noise_, watch_cancel());
-  return run_sampler({model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()}, *hires_noise_);
+  return run_sampler({model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()}, *hires_noise_,
+                     step_count(first));
 }
 
-Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise) {
+Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_before) {
+  if (callbacks_.on_intermediate && steps_before == 0) check_interval(callbacks_.intermediate_every, step_count(task));
   const auto on_step = [&](const Progress& progress) {
     ++result_.times.network_steps;
     tell(Stage::sampling, progress.step, progress.total);
+    const int64_t step = steps_before + progress.step;
+    const bool is_due = callbacks_.on_intermediate && step % callbacks_.intermediate_every == 0;
+    if (is_due && progress.step < progress.total) show_intermediates(task.batch, progress.denoised, step);
   };
-  tell(Stage::sampling, 0, static_cast<int64_t>(plan_for(task).steps.size()));
+  tell(Stage::sampling, 0, step_count(task));
   return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = callbacks_.cancel}, watch_cancel());
 }
 
@@ -171,22 +192,41 @@ void Job::decode_batch(const Batch& batch, const Tensor& latent) {
   for (int64_t i = 0; i < count; ++i) {
     stop_if_cancelled();
     const Tensor pixels = decode_latent(workshop_.model, latent.slice(i, i + 1), watch_cancel());
-    Image image = images_from(pixels).front();
-    if (image_start_) image = image_start_->canvas().finish(image);
-    finish_image(batch[static_cast<size_t>(i)], std::move(image));
+    result_.images.push_back(finished(batch[static_cast<size_t>(i)], pixels));
+    if (callbacks_.on_image) callbacks_.on_image(result_.images.back());
     tell(Stage::decoding, i + 1, count);
   }
 }
 
-void Job::finish_image(const PlannedImage& planned, Image image) {
+// Called while sample_batch() counts the time as that of sampling.
+void Job::show_intermediates(std::span<const PlannedImage> batch, const Tensor& denoised, int64_t step) {
+  Seconds spent{};
+  {
+    const Timed timed(spent);
+    if (memory_.unload_unet_before_decode) workshop_.model.unload_unet();
+    for (size_t i = 0; i < batch.size(); ++i) {
+      stop_if_cancelled();
+      const auto at = static_cast<int64_t>(i);
+      const Tensor pixels = decode_latent(workshop_.model, denoised.slice(at, at + 1), watch_cancel());
+      callbacks_.on_intermediate(
+          {.estimate = finished(batch[i], pixels), .index = result_.images.size() + i, .step = step});
+    }
+  }
+  result_.times.decoding += spent;
+  result_.times.sampling -= spent;
+}
+
+GeneratedImage Job::finished(const PlannedImage& planned, const Tensor& pixels) {
+  Image image = images_from(pixels).front();
+  if (image_start_) image = image_start_->canvas().finish(image);
   const std::string_view mark = workshop_.model.family() == Family::sd2 ? kWatermarkSd2 : kWatermarkSd1;
   const bool watermarked = request_.watermark && write_watermark_inplace(image, mark);
-  result_.images.push_back({.image = std::move(image),
-                            .seed = planned.seed,
-                            .prompt = planned.prompt,
-                            .parameters = describe(request_, planned, workshop_.model.name()),
-                            .watermarked = watermarked});
-  if (callbacks_.on_image) callbacks_.on_image(result_.images.back());
+  const ModelName model{.name = workshop_.model.name(), .hash = workshop_.model.hash()};
+  return {.image = std::move(image),
+          .seed = planned.seed,
+          .prompt = planned.prompt,
+          .parameters = describe(request_, planned, model),
+          .watermarked = watermarked};
 }
 
 void Job::warn(const std::string& text) {

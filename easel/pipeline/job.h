@@ -26,21 +26,25 @@ class Job {
   // Throws Error invalid_request.
   Job(Workshop workshop, const Request& request, const Callbacks& callbacks);
   Result run();
+  // What run() would draw: nothing is left open, and everything is checked that can be before the work.
+  Request completed();
 
  private:
   using Batch = std::vector<PlannedImage>;
 
   void plan();
   void choose_size();
-  Request completed(Parameterization parameterization) const;
+  Request with_model_defaults(Parameterization parameterization) const;
   MemoryPlan memory_for(const Request& request) const;
   void find_parameterization();
   void encode_prompts();
   void encode_image();
   Tensor sample_batch(const Batch& batch);
-  Tensor run_sampler(const LatentTask& task, JobNoise& noise);
+  // steps_before: of earlier passes over the same batch.
+  Tensor run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_before = 0);
   void decode_batch(const Batch& batch, const Tensor& latent);
-  void finish_image(const PlannedImage& planned, Image image);
+  GeneratedImage finished(const PlannedImage& planned, const Tensor& pixels);
+  void show_intermediates(std::span<const PlannedImage> batch, const Tensor& denoised, int64_t step);
 
   void warn(const std::string& text);
   void tell(Stage stage, int64_t step, int64_t steps) const;

@@ -6,6 +6,7 @@
 #include "easel/base/error.h"
 #include "easel/checkpoint/config.h"
 #include "easel/pipeline/depth.h"
+#include "easel/pipeline/model_hash.h"
 
 namespace easel {
 namespace {
@@ -84,8 +85,8 @@ Model::Model(const ModelOptions& options)
   schedule_ = NoiseSchedule({.beta_start = config.linear_start.value_or(defaults.linear_start),
                              .beta_end = config.linear_end.value_or(defaults.linear_end)});
   text_encoder_.emplace(weights_ / kTextEncoder);
-  unet_.emplace(weights_ / kUnet);
-  vae_decoder_.emplace(weights_ / kVae);
+  open_unet();
+  open_vae_decoder();
   weights_.require_complete();
   check_parts(options);
   weight_bytes_ = {.text_encoder = packed_bytes(*checkpoint_, "cond_stage_model."),
@@ -108,7 +109,7 @@ void Model::check_parts(const ModelOptions& options) const {
 
 void Model::require_vae_encoder() {
   if (vae_encoder_) return;
-  vae_encoder_.emplace(weights_ / kVae);
+  open_vae_encoder();
   weights_.require_complete();
 }
 
@@ -120,8 +121,39 @@ void Model::require_depth_network() {
 
 std::string Model::name() const { return std::filesystem::path(checkpoint_->file()).stem().string(); }
 
+const std::string& Model::hash(const std::function<void()>& pulse) {
+  if (!hash_) hash_ = model_hash(checkpoint_->file(), model_hash_cache(), pulse);
+  return *hash_;
+}
+
 void Model::unload_text_encoder() { text_encoder_.emplace(weights_ / kTextEncoder); }
 
-void Model::unload_unet() { unet_.emplace(weights_ / kUnet); }
+void Model::unload_unet() { open_unet(); }
+
+void Model::set_padding(PaddingMode padding) {
+  if (padding == padding_) return;
+  padding_ = padding;
+  open_unet();
+  open_vae_decoder();
+  if (vae_encoder_) open_vae_encoder();
+}
+
+void Model::open_unet() {
+  UNetConfig config = UNetConfig::from(weights_ / kUnet);
+  config.padding = padding_;
+  unet_.emplace(weights_ / kUnet, config);
+}
+
+void Model::open_vae_decoder() {
+  VaeConfig config = VaeConfig::of_decoder(weights_ / kVae);
+  config.padding = padding_;
+  vae_decoder_.emplace(weights_ / kVae, config);
+}
+
+void Model::open_vae_encoder() {
+  VaeConfig config = VaeConfig::of_encoder(weights_ / kVae);
+  config.padding = padding_;
+  vae_encoder_.emplace(weights_ / kVae, config);
+}
 
 }  // namespace easel

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,6 +43,8 @@ class Model {
 
   const Checkpoint& checkpoint() const { return *checkpoint_; }
   std::string name() const;  // the file's name without its ending
+  // model_hash.h; computed at the first call, during which `pulse` is called and may throw to stop.
+  const std::string& hash(const std::function<void()>& pulse = {});
   Family family() const { return family_; }
   bool is_streamed() const { return residency_ == Residency::streamed; }
   double scale_factor() const { return scale_factor_; }
@@ -63,6 +66,9 @@ class Model {
   // Makes depth_network(), which estimates depth. Throws likewise.
   void require_depth_network();
 
+  // How the convolutions of UNet and VAE see the edges of an image. A change gives the memory of packed weights back.
+  void set_padding(PaddingMode padding);
+
   // Give the memory of the packed weights back; they are packed again at the next use.
   void unload_text_encoder();
   void unload_unet();
@@ -76,16 +82,21 @@ class Model {
   const WeightBytes& weight_bytes() const { return weight_bytes_; }
 
  private:
+  void open_unet();
+  void open_vae_decoder();
+  void open_vae_encoder();
   // Throws Error bad_checkpoint if text encoder, UNet and VAE do not fit each other.
   void check_parts(const ModelOptions& options) const;
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   Family family_;
   Residency residency_;
+  std::optional<std::string> hash_;
   std::optional<Parameterization> parameterization_;
   double scale_factor_;
   NoiseSchedule schedule_;
   Weights weights_;
+  PaddingMode padding_ = PaddingMode::zeros;
   WeightBytes weight_bytes_;
   std::optional<TextEncoder> text_encoder_;
   std::optional<UNet> unet_;

@@ -34,7 +34,7 @@ void describe_image_start(const Request& request, const Add& add) {
 
 }  // namespace
 
-std::string describe(const Request& request, const PlannedImage& image, const std::string& model_name) {
+std::string describe(const Request& request, const PlannedImage& image, const ModelName& model) {
   Infotext text{.prompt = image.prompt, .negative_prompt = request.negative_prompt, .fields = {}};
   const auto add = [&](std::string key, std::string value) {
     text.fields.push_back({std::move(key), std::move(value)});
@@ -45,7 +45,8 @@ std::string describe(const Request& request, const PlannedImage& image, const st
   add("CFG scale", fmt::format("{}", *request.guidance_scale));
   add("Seed", std::to_string(image.seed));
   add("Size", fmt::format("{}x{}", *request.width_px, *request.height_px));
-  add("Model", model_name);
+  add("Model hash", model.hash);
+  add("Model", model.name);
   describe_image_start(request, add);
   if (request.variation_strength) {
     add("Variation seed", std::to_string(image.variation_seed));
@@ -60,6 +61,7 @@ std::string describe(const Request& request, const PlannedImage& image, const st
   if (request.eta) add("Eta", fmt::format("{}", *request.eta));
   add("RNG", rng_label(request.rng));
   if (request.noise_order == NoiseOrder::compvis) add("Batch noise", std::string(choice_name(request.noise_order)));
+  if (request.tiling) add("Tiling", "True");
   add("Version", program_version());
   return write_infotext(text);
 }

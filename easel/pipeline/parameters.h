@@ -7,8 +7,13 @@
 
 namespace easel {
 
-// request: with nothing left open. image: one of its images.
-std::string describe(const Request& request, const PlannedImage& image, const std::string& model_name);
+struct ModelName {
+  std::string name;
+  std::string hash;  // model_hash.h
+};
+
+// request: with nothing left open. image: one of its images. settings.h reads it back.
+std::string describe(const Request& request, const PlannedImage& image, const ModelName& model);
 
 // The name that AUTOMATIC1111 gives to where random numbers come from ("cpu": "CPU").
 std::string rng_label(const std::string& rng);

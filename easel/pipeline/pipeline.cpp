@@ -54,10 +54,19 @@ Result Pipeline::generate(const Request& request, const Callbacks& callbacks) {
   return result;
 }
 
+Request Pipeline::completed(const Request& request) {
+  const Workshop workshop{*state_->device, state_->model, state_->prompts, state_->memory_limit_bytes};
+  Request completed = Job(workshop, request, {}).completed();
+  completed.seed = request.seed;
+  completed.variation_seed = request.variation_seed;
+  return completed;
+}
+
 ModelDescription Pipeline::model() const {
   const auto& parameterization = state_->model.parameterization();
   return {.file = state_->model.checkpoint().file(),
           .name = state_->model.name(),
+          .hash = state_->model.hash(),
           .family = std::string(name_of(state_->model.family())),
           .prediction = parameterization ? std::string(name_of(*parameterization)) : "unknown"};
 }

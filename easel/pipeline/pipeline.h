@@ -26,6 +26,7 @@ struct PipelineOptions {
 struct ModelDescription {
   std::string file;
   std::string name;
+  std::string hash;        // the first ten hexadecimal digits of the file's SHA-256
   std::string family;      // "SD 1.x"
   std::string prediction;  // "eps", "v", or "unknown" until a first request
 };
@@ -39,6 +40,10 @@ class Pipeline {
   // Throws Error: invalid_request, out_of_memory, bad_checkpoint (numbers that are not finite), cancelled. Images given
   // to on_image before that are good. One request at a time.
   Result generate(const Request& request, const Callbacks& callbacks = {});
+
+  // What generate() would draw: `request` with nothing left open but random seeds, checked as generate() does before
+  // it begins. Throws Error as it does.
+  Request completed(const Request& request);
 
   ModelDescription model() const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 #include "easel/base/error.h"
 #include "easel/base/text.h"
@@ -92,6 +93,8 @@ void check(const Request& request) {
   if (request.schedule) find_schedule(*request.schedule);
   parse_rng_kind(request.rng);
 }
+
+uint64_t random_seed() { return std::random_device()(); }
 
 std::vector<std::vector<PlannedImage>> plan_batches(const Request& request, uint64_t seed) {
   std::vector<std::string> prompts = request.prompts;

@@ -45,6 +45,7 @@ struct Request {
   bool fixed_code = false;  // every batch starts from the same noise
   int64_t batch_size = 1;   // images made together
   int64_t batch_count = 1;
+  bool tiling = false;  // the image can be laid side by side without a seam
   bool watermark = true;
 
   // img2img, inpaint, depth2img
@@ -87,6 +88,8 @@ inline constexpr double kMaxHiresScale = 8.0;
 
 // Throws Error invalid_request that names the value, what it may be and, where known, the cure.
 void check(const Request& request);
+
+uint64_t random_seed();  // 32 bits, which every generator tells apart
 
 // One image of a job.
 struct PlannedImage {

@@ -151,6 +151,7 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("fixed_code", request.fixed_code);
   visit("batch_size", request.batch_size);
   visit("batch_count", request.batch_count);
+  visit("tiling", request.tiling);
   visit("watermark", request.watermark);
   for_each_image_field(request, visit);
 }

@@ -21,6 +21,13 @@ struct GeneratedImage {
   bool watermarked;
 };
 
+// What the network takes the image to be before the last step.
+struct IntermediateImage {
+  GeneratedImage estimate;
+  size_t index;  // of the finished image among those of the job
+  int64_t step;  // finished steps
+};
+
 using Seconds = std::chrono::duration<double>;
 
 struct StageTimes {
@@ -56,8 +63,11 @@ struct JobProgress {
 struct Callbacks {
   std::function<void(const JobProgress&)> on_progress = {};  // when a stage begins, after each step and tile
   std::function<void(const GeneratedImage&)> on_image = {};  // as soon as it is finished
-  std::function<void(const std::string&)> on_warning = {};   // as soon as it is known
-  CancelToken cancel = {};                                   // looked at many times in a step
+  std::function<void(const IntermediateImage&)> on_intermediate =
+      {};                                                   // each `intermediate_every` steps, for each image
+  int64_t intermediate_every = 1;                           // below the number of steps of the first pass
+  std::function<void(const std::string&)> on_warning = {};  // as soon as it is known
+  CancelToken cancel = {};                                  // looked at many times in a step
 };
 
 }  // namespace easel

@@ -96,8 +96,99 @@ TEST(Pipeline, ParametersSayHowToMakeTheImageAgain) {
   EXPECT_EQ(text.find("Seed"), "5");
   EXPECT_EQ(text.find("Size-1"), "64");
   EXPECT_EQ(text.find("Model"), "sd1-tiny");
+  EXPECT_EQ(text.find("Model hash"), "e783785e82");  // of sha256sum
   EXPECT_EQ(text.find("Eta"), "0.5");
   EXPECT_THAT(text.find("Version").value_or(""), HasSubstr("easel"));
+}
+
+TEST(Pipeline, ATiledImageDiffersAndSaysSo) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  const GeneratedImage plain = pipeline.generate(small_request()).images[0];
+  Request request = small_request();
+  request.tiling = true;
+  const GeneratedImage tiled = pipeline.generate(request).images[0];
+  EXPECT_NE(tiled.image, plain.image);
+  EXPECT_EQ(parse_infotext(tiled.parameters).find("Tiling"), "True");
+  EXPECT_EQ(parse_infotext(plain.parameters).find("Tiling"), std::nullopt);
+  EXPECT_EQ(pipeline.generate(small_request()).images[0].image, plain.image);  // it stays with its request
+}
+
+TEST(Pipeline, IntermediateImagesAreToldForEachImageOfABatch) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  Request request = small_request();
+  request.steps = 4;
+  request.batch_size = 2;
+  request.batch_count = 2;
+  std::vector<std::string> told;
+  std::vector<Image> estimates;
+  const auto on_intermediate = [&](const IntermediateImage& image) {
+    told.push_back(fmt::format("{} of seed {} at {}", image.index, image.estimate.seed, image.step));
+    estimates.push_back(image.estimate.image);
+  };
+  const Result result = pipeline.generate(request, {.on_intermediate = on_intermediate, .intermediate_every = 2});
+  EXPECT_THAT(told,
+              ::testing::ElementsAre("0 of seed 5 at 2", "1 of seed 6 at 2", "2 of seed 7 at 2", "3 of seed 8 at 2"));
+  EXPECT_NE(estimates[0], estimates[1]);
+  EXPECT_NE(estimates[0], result.images[0].image);
+  EXPECT_EQ(pipeline.generate(request).images[3].image, result.images[3].image);  // looking changes nothing
+}
+
+TEST(Pipeline, IntermediateImagesGoOnInTheSecondPass) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  Request request = small_request();
+  request.steps = 4;
+  request.hires_scale = 2.0;
+  request.hires_strength = 1.0;
+  std::vector<std::string> told;
+  pipeline.generate(request, {.on_intermediate =
+                                  [&](const IntermediateImage& i) {
+                                    told.push_back(fmt::format("{}: {}", i.step, i.estimate.image.width_px()));
+                                  },
+                              .intermediate_every = 3});
+  EXPECT_THAT(told, ::testing::ElementsAre("3: 64", "6: 128"));
+}
+
+// DDIM's last step gives its estimate of the clean image; the estimate before it is close, and early ones are not.
+TEST(Pipeline, IntermediateImagesComeNearTheImage) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  Request request = small_request();
+  request.steps = 10;
+  std::vector<Image> estimates;
+  const Result result = pipeline.generate(
+      request, {.on_intermediate = [&](const IntermediateImage& i) { estimates.push_back(i.estimate.image); }});
+  ASSERT_THAT(estimates, SizeIs(9));
+  const auto distance = [&](const Image& image) {
+    double sum = 0;
+    for (size_t i = 0; i < image.bytes().size(); ++i) {
+      sum += std::abs(image.bytes()[i] - result.images[0].image.bytes()[i]);
+    }
+    return sum;
+  };
+  EXPECT_LT(distance(estimates.back()), distance(estimates.front()) / 2);
+}
+
+TEST(Pipeline, RefusesIntermediateImagesThatNeverCome) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  for (const int64_t every : {-1, 0, 2, 3}) {
+    try {
+      pipeline.generate(small_request(),
+                        {.on_intermediate = [](const IntermediateImage&) {}, .intermediate_every = every});
+      FAIL() << every;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_request);
+      EXPECT_THAT(error.what(), HasSubstr(fmt::format("intermediate images every {} steps", every)));
+    }
+  }
+}
+
+TEST(Pipeline, CompletedRequestsAreCheckedAsDrawnOnes) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  const Request request = pipeline.completed({.prompt = "x"});
+  EXPECT_EQ(request.width_px, 512);
+  EXPECT_EQ(request.sampler, "ddim");
+  EXPECT_EQ(request.seed, std::nullopt);
+  EXPECT_THROW(pipeline.completed({.sampler = "euler", .eta = 0.5}), Error);
+  EXPECT_THROW(pipeline.completed({.width_px = 8192, .height_px = 8192, .batch_size = 64}), Error);
 }
 
 TEST(Pipeline, WatermarkIsWrittenWhereItFits) {

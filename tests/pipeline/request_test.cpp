@@ -42,6 +42,7 @@ TEST(RequestJson, KeepsEveryValue) {
   request.fixed_code = true;
   request.batch_size = 3;
   request.batch_count = 4;
+  request.tiling = true;
   request.watermark = false;
   const Request back = parse_request(to_json(request));
   EXPECT_EQ(to_json(back), to_json(request));
@@ -50,6 +51,7 @@ TEST(RequestJson, KeepsEveryValue) {
   EXPECT_EQ(back.seed, 18446744073709551615u);
   EXPECT_EQ(back.noise_order, NoiseOrder::compvis);
   EXPECT_EQ(back.guidance_scale, 6.25);
+  EXPECT_TRUE(back.tiling);
   EXPECT_FALSE(back.watermark);
 }
 
