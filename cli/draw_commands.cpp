@@ -31,7 +31,7 @@ void add_draw_command(CLI::App& app, Task task, const std::string& name, const s
   add_output_options(*command, args->output);
   command->callback([args, name] {
     read_images(args->image, args->request.request);
-    run_generate(name, make_request(args->request), args->model, args->output);
+    run_generate(name, make_request(args->request), args->model, args->output, args->request.like);
   });
 }
 

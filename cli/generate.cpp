@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 
 #include "cli/interrupt_watch.h"
 #include "cli/output_files.h"
@@ -10,7 +11,7 @@
 #include "easel/base/error.h"
 #include "easel/base/system.h"
 #include "easel/image/grid.h"
-#include "easel/pipeline/pipeline.h"
+#include "easel/pipeline/plot.h"
 
 namespace easel::cli {
 namespace {
@@ -22,26 +23,29 @@ int64_t image_count(const Request& request) {
   return each_round * request.batch_count;
 }
 
+void refuse_if(bool contradictory, const char* reason) {
+  if (contradictory) throw Error(ErrorCode::invalid_request, "{}", reason);
+}
+
 void check_output(const OutputArgs& args, const Request& request) {
-  if (args.file && args.folder) {
-    throw Error(ErrorCode::invalid_request, "-o and --outdir contradict each other; leave one out");
-  }
+  const bool plots = !args.plot.empty();
+  refuse_if(args.file && args.folder, "-o and --outdir contradict each other; leave one out");
   if (args.file && image_count(request) > 1) {
     throw Error(ErrorCode::invalid_request, "-o is for one image, but {} are asked for; use --outdir FOLDER",
                 image_count(request));
   }
-  if (args.file && (args.skip_save || args.grid_columns)) {
-    throw Error(ErrorCode::invalid_request, "-o writes one image; --skip_save and --n_rows do not go with it");
-  }
-  if (args.skip_save && args.skip_grid) {
-    throw Error(ErrorCode::invalid_request, "--skip_save and --skip_grid together leave nothing to be written");
-  }
+  refuse_if(args.file && (args.skip_save || args.grid_columns),
+            "-o writes one image; --skip_save and --n_rows do not go with it");
+  refuse_if(args.skip_save && args.skip_grid, "--skip_save and --skip_grid together leave nothing to be written");
   if (args.grid_columns && *args.grid_columns < 1) {
     throw Error(ErrorCode::invalid_request, "--n_rows is {}, expected 1 or more images in a row", *args.grid_columns);
   }
-  if (args.grid_columns && args.skip_grid) {
-    throw Error(ErrorCode::invalid_request, "--n_rows is about the grid, which --skip_grid leaves out");
-  }
+  refuse_if(args.grid_columns && args.skip_grid, "--n_rows is about the grid, which --skip_grid leaves out");
+  refuse_if(plots && (args.skip_grid || args.grid_columns),
+            "--plot makes a sheet instead of the grid; --skip_grid and --n_rows do not go with it");
+  refuse_if(args.save_every && args.skip_save, "--save-every writes single images, which --skip_save leaves out");
+  refuse_if(args.save_every && plots && args.file,
+            "-o writes the sheet of --plot alone; use --outdir FOLDER for single images and --save-every");
 }
 
 // Saves images as they are finished, so that nothing is lost when a later one fails.
@@ -57,13 +61,26 @@ class Output {
   }
 
   void save(const GeneratedImage& image) {
-    if (args_.skip_save) return;
+    const auto number = number_of(finished_++);
+    if (args_.skip_save || (args_.file && !args_.plot.empty())) return;
     if (args_.file) {
       save_to(*args_.file, image.image, image.parameters);
       files_.images.push_back(*args_.file);
     } else {
-      files_.images.push_back(folder_->save_image(image.image, image.seed, image.parameters));
+      files_.images.push_back(folder_->save_image(image, number));
     }
+  }
+
+  void save_intermediate(const IntermediateImage& image) {
+    if (args_.file) {
+      const auto file = intermediate_file(*args_.file, image.step);
+      save_to(file, image.estimate.image, image.estimate.parameters);
+      files_.intermediates.push_back(file);
+      return;
+    }
+    const auto saved = folder_->save_intermediate(image.estimate, image.step, number_of(image.index));
+    numbers_[image.index] = saved.number;
+    files_.intermediates.push_back(saved.file);
   }
 
   void save_grid(const Result& result) {
@@ -75,13 +92,49 @@ class Output {
     files_.grid = folder_->save_grid(make_grid(images, columns), result.images.front().parameters);
   }
 
+  void save_plot(const DrawnPlot& plot) {
+    const std::string& parameters = plot.result.images.front().parameters;
+    if (args_.file) {
+      save_to(*args_.file, plot.sheet, parameters);
+      files_.plot = *args_.file;
+    } else {
+      files_.plot = folder_->save_plot(plot.sheet, parameters);
+    }
+  }
+
   const SavedFiles& files() const { return files_; }
 
  private:
+  std::optional<int64_t> number_of(size_t index) const {
+    const auto taken = numbers_.find(index);
+    return taken == numbers_.end() ? std::nullopt : std::optional(taken->second);
+  }
+
   const OutputArgs& args_;
   std::optional<OutputFolder> folder_;
   SavedFiles files_;
+  size_t finished_ = 0;
+  std::map<size_t, int64_t> numbers_;  // taken by the intermediate images of the image of this index
 };
+void print_files(const SavedFiles& files) {
+  for (const auto& file : files.intermediates) fmt::print("{}\n", file.string());
+  for (const auto& file : files.images) fmt::print("{}\n", file.string());
+  for (const auto& file : {files.grid, files.plot}) {
+    if (file) fmt::print("{}\n", file->string());
+  }
+}
+
+Result draw(Pipeline& pipeline, const Request& request, const std::optional<Plot>& plot, const Callbacks& callbacks,
+            Output& output) {
+  if (!plot) {
+    Result result = pipeline.generate(request, callbacks);
+    output.save_grid(result);
+    return result;
+  }
+  DrawnPlot drawn = draw_plot(pipeline, *plot, callbacks);
+  output.save_plot(drawn);
+  return std::move(drawn.result);
+}
 
 }  // namespace
 
@@ -98,42 +151,60 @@ void add_output_options(CLI::App& command, OutputArgs& args) {
   command.add_option("--n_rows", args.grid_columns, "Images in a row of the grid [as many as in a batch]")
       ->type_name("N")
       ->group(group);
+  command
+      .add_option("--plot", args.plot,
+                  "Images with a setting changed, as one labelled sheet: steps=10,20,40; up to 3 times")
+      ->type_name("AXIS=VALUES")
+      ->allow_extra_args(false)
+      ->group(group);
+  command.add_option("--save-every", args.save_every, "The unfinished image too, each N steps")
+      ->type_name("N")
+      ->group(group);
   command.add_flag("--quiet,-q", args.quiet, "Say nothing but warnings and errors")->group(group);
   command.add_flag("--json", args.json, "Print a summary as JSON")->group(group);
 }
 
 void run_generate(const std::string& command, const Request& request, const ModelArgs& model,
-                  const OutputArgs& output_args) {
+                  const OutputArgs& output_args, const std::optional<ImageSettings>& like) {
   const Clock::time_point start = Clock::now();
   catch_interrupts();
   Output output(command, output_args, request);
+  std::optional<Plot> plot;
+  if (!output_args.plot.empty()) plot = plan_plot(request, output_args.plot);
   const PipelineOptions options = pipeline_options(model);
   ProgressPrinter progress(progress_style(output_args.quiet));
   if (const std::string note = precision_note(model); !note.empty() && !output_args.quiet) progress.note(note);
 
   Pipeline pipeline(options);
+  const auto warn = [&](const std::string& text) { progress.note("warning: " + text); };
+  if (like) {
+    for (const std::string& text : like->warnings) warn(text);
+    if (const auto text = model_warning(*like, pipeline.model())) warn(*text);
+  }
   const CancelToken cancel;
   const InterruptWatch watch(cancel);
+  Callbacks callbacks{.on_progress = [&](const JobProgress& p) { progress.show(p); },
+                      .on_image = [&](const GeneratedImage& image) { output.save(image); },
+                      .on_warning = warn,
+                      .cancel = cancel};
+  if (output_args.save_every) {
+    callbacks.on_intermediate = [&](const IntermediateImage& image) { output.save_intermediate(image); };
+    callbacks.intermediate_every = *output_args.save_every;
+  }
   Result result;
   try {
-    result =
-        pipeline.generate(request, {.on_progress = [&](const JobProgress& p) { progress.show(p); },
-                                    .on_image = [&](const GeneratedImage& image) { output.save(image); },
-                                    .on_warning = [&](const std::string& text) { progress.note("warning: " + text); },
-                                    .cancel = cancel});
+    result = draw(pipeline, request, plot, callbacks, output);
   } catch (...) {
     progress.clear();
     throw;
   }
   progress.clear();
-  output.save_grid(result);
 
   const Seconds total = Clock::now() - start;
   if (output_args.json) {
     fmt::print("{}\n", summary_json(result, pipeline.model(), output.files(), total));
   } else if (!output_args.quiet) {
-    for (const auto& file : output.files().images) fmt::print("{}\n", file.string());
-    if (output.files().grid) fmt::print("{}\n", output.files().grid->string());
+    print_files(output.files());
     fmt::print("{}\n", summary_text(result, total));
   }
 }

@@ -3,9 +3,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/model_options.h"
-#include "easel/pipeline/request.h"
+#include "easel/pipeline/settings.h"
 
 namespace CLI {
 class App;
@@ -16,6 +17,8 @@ namespace easel::cli {
 struct OutputArgs {
   std::optional<std::string> file = {};
   std::optional<std::string> folder = {};
+  std::vector<std::string> plot = {};  // axes; none: no plot
+  std::optional<int64_t> save_every = {};
   bool skip_grid = false;
   bool skip_save = false;
   std::optional<int64_t> grid_columns = {};
@@ -25,7 +28,8 @@ struct OutputArgs {
 
 void add_output_options(CLI::App& command, OutputArgs& args);
 
-// command: "txt2img", which names the folder too.
-void run_generate(const std::string& command, const Request& request, const ModelArgs& model, const OutputArgs& output);
+// command: "txt2img", which names the folder too. like: the settings that the request was taken from, if any.
+void run_generate(const std::string& command, const Request& request, const ModelArgs& model, const OutputArgs& output,
+                  const std::optional<ImageSettings>& like = {});
 
 }  // namespace easel::cli

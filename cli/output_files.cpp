@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kGridPrefix = "grid-";
+constexpr int kImageDigits = 5;
+constexpr int kGridDigits = 4;
 
 // The number after `prefix` in a file name such as 00012-42.png or grid-0003.png; -1 if there is none.
 int64_t number_in(std::string_view name, std::string_view prefix) {
@@ -37,24 +38,42 @@ int64_t next_number(const fs::path& folder, std::string_view prefix) {
 
 fs::path parent_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
 
+std::string step_suffix(int64_t step) { return fmt::format("-step-{:03}", step); }
+
 }  // namespace
 
 OutputFolder::OutputFolder(fs::path folder) : folder_(std::move(folder)) { require_writable_directory(folder_); }
 
-fs::path OutputFolder::save_image(const Image& image, uint64_t seed, const std::string& parameters) const {
-  const std::vector<std::byte> bytes = encode_image(image, {.parameters = parameters});
-  const DirectoryLock lock(folder_);
-  const fs::path file = folder_ / fmt::format("{:05}-{}.png", next_number(folder_, ""), seed);
-  write_file_whole(file, bytes);
-  return file;
+fs::path OutputFolder::save_image(const GeneratedImage& image, std::optional<int64_t> number) const {
+  return save(image.image, image.parameters, "", kImageDigits, fmt::format("-{}.png", image.seed), number).file;
+}
+
+OutputFolder::Saved OutputFolder::save_intermediate(const GeneratedImage& image, int64_t step,
+                                                    std::optional<int64_t> number) const {
+  const std::string ending = fmt::format("-{}{}.png", image.seed, step_suffix(step));
+  return save(image.image, image.parameters, "", kImageDigits, ending, number);
 }
 
 fs::path OutputFolder::save_grid(const Image& grid, const std::string& parameters) const {
-  const std::vector<std::byte> bytes = encode_image(grid, {.parameters = parameters});
+  return save(grid, parameters, "grid-", kGridDigits, ".png", {}).file;
+}
+
+fs::path OutputFolder::save_plot(const Image& sheet, const std::string& parameters) const {
+  return save(sheet, parameters, "plot-", kGridDigits, ".png", {}).file;
+}
+
+OutputFolder::Saved OutputFolder::save(const Image& image, const std::string& parameters, std::string_view prefix,
+                                       int digits, const std::string& ending, std::optional<int64_t> number) const {
+  const std::vector<std::byte> bytes = encode_image(image, {.parameters = parameters});
   const DirectoryLock lock(folder_);
-  const fs::path file = folder_ / fmt::format("{}{:04}.png", kGridPrefix, next_number(folder_, kGridPrefix));
+  const int64_t taken = number ? *number : next_number(folder_, prefix);
+  const fs::path file = folder_ / fmt::format("{}{:0{}}{}", prefix, taken, digits, ending);
   write_file_whole(file, bytes);
-  return file;
+  return {.file = file, .number = taken};
+}
+
+fs::path intermediate_file(const fs::path& file, int64_t step) {
+  return file.parent_path() / (file.stem().string() + step_suffix(step) + file.extension().string());
 }
 
 void save_to(const fs::path& file, const Image& image, const std::string& parameters) {

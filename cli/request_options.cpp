@@ -49,6 +49,8 @@ void add_image_options(CLI::App& command, RequestArgs& args) {
       ->capture_default_str()
       ->type_name("N")
       ->group(group);
+  command.add_flag("--tiling", request.tiling, "Opposite edges fit: the image can be laid side by side without a seam")
+      ->group(group);
   command.add_flag("--no-watermark", args.no_watermark, "Do not write the invisible watermark")->group(group);
 }
 
@@ -59,15 +61,15 @@ void add_sampling_options(CLI::App& command, RequestArgs& args) {
   command.add_option("--scale,--cfg-scale", request.guidance_scale, "How closely to follow the prompt")
       ->type_name("X")
       ->group(group);
-  command.add_option("--sampler", request.sampler, "See 'easel samplers'; \"DPM++ 2M Karras\" is understood too")
+  command.add_option("--sampler", args.sampler, "See 'easel samplers'; \"DPM++ 2M Karras\" is understood too")
       ->type_name("NAME")
       ->group(group);
-  command.add_option("--schedule", request.schedule, "Noise levels of the steps; see 'easel samplers'")
+  command.add_option("--schedule", args.schedule, "Noise levels of the steps; see 'easel samplers'")
       ->type_name("NAME")
       ->group(group);
   command.add_flag("--plms", args.plms, "Same as --sampler plms")->group(group);
   command.add_flag("--dpm_solver,--dpm", args.dpm_solver, "Same as --sampler dpm_solver")->group(group);
-  command.add_option("--ddim_eta,--eta", request.eta, "Share of fresh noise at each step, 0 to 1")
+  command.add_option("--ddim_eta,--eta", args.eta, "Share of fresh noise at each step, 0 to 1")
       ->type_name("X")
       ->group(group);
   command.add_option("--seed", args.seed, "Where the noise starts from; random if not given, or -1")
@@ -125,19 +127,25 @@ void read_prompt(const RequestArgs& args, Request& request) {
     request.prompts = prompts_from_file(args);
   } else if (args.prompt) {
     request.prompt = *args.prompt;
-  } else {
+  } else if (!args.like) {
     throw Error(ErrorCode::invalid_request, "what shall be drawn? Say it with --prompt \"a red bird\", or --from-file");
   }
 }
 
+// A sampler that is asked for does not take the schedule and eta of an image's with it.
 void choose_sampler(const RequestArgs& args, Request& request) {
-  const int chosen = int{args.plms} + int{args.dpm_solver} + int{request.sampler.has_value()};
+  const int chosen = int{args.plms} + int{args.dpm_solver} + int{args.sampler.has_value()};
   if (chosen > 1) {
     throw Error(ErrorCode::invalid_request,
                 "more than one sampler is chosen; give one of --plms, --dpm_solver, --sampler");
   }
-  if (args.plms) request.sampler = "plms";
-  if (args.dpm_solver) request.sampler = "dpm_solver";
+  if (chosen == 1) {
+    request.sampler = args.plms ? "plms" : args.dpm_solver ? "dpm_solver" : *args.sampler;
+    request.schedule.reset();
+    request.eta.reset();
+  }
+  if (args.schedule) request.schedule = args.schedule;
+  if (args.eta) request.eta = args.eta;
 }
 
 void check_latent(const RequestArgs& args) {
@@ -163,6 +171,18 @@ void add_variation_options(CLI::App& command, RequestArgs& args) {
       ->group(group);
 }
 
+void add_like_option(CLI::App& command, RequestArgs& args) {
+  const auto take_settings = [&args](const std::string& file) {
+    args.like = load_settings(file, args.request.task);
+    args.request = args.like->request;
+    args.batch_noise = std::string(choice_name(args.request.noise_order));
+  };
+  command
+      .add_option_function<std::string>("--like", take_settings, "As this image was made; other options change that")
+      ->type_name("IMAGE")
+      ->group("Prompt");
+}
+
 }  // namespace
 
 void add_hires_options(CLI::App& command, RequestArgs& args) {
@@ -181,6 +201,7 @@ void add_hires_options(CLI::App& command, RequestArgs& args) {
 }
 
 void add_request_options(CLI::App& command, RequestArgs& args) {
+  add_like_option(command, args);  // the options that come after it are written over what it read
   add_prompt_options(command, args);
   add_image_options(command, args);
   add_sampling_options(command, args);
@@ -195,6 +216,7 @@ Request make_request(const RequestArgs& args) {
   if (args.seed && *args.seed < -1) {
     throw Error(ErrorCode::invalid_request, "--seed is {}, expected 0 or more, or -1 for a random one", *args.seed);
   }
+  if (args.seed) request.seed.reset();
   if (args.seed && *args.seed >= 0) request.seed = static_cast<uint64_t>(*args.seed);
   request.noise_order = parse_choice<NoiseOrder>(args.batch_noise);
   request.watermark = !args.no_watermark;

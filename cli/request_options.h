@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "easel/pipeline/request.h"
+#include "easel/pipeline/settings.h"
 
 namespace CLI {
 class App;
@@ -15,10 +15,14 @@ namespace easel::cli {
 
 struct RequestArgs {
   Request request = {};
+  std::optional<ImageSettings> like = {};  // what `request` was taken from
   std::optional<std::string> prompt = {};
   std::optional<std::string> from_file = {};
   std::optional<int64_t> repeat = {};
   std::optional<int64_t> seed = {};  // -1: random
+  std::optional<std::string> sampler = {};
+  std::optional<std::string> schedule = {};
+  std::optional<double> eta = {};
   std::string batch_noise = "per-image";
   bool plms = false;
   bool dpm_solver = false;

@@ -47,10 +47,15 @@ std::string summary_json(const Result& result, const ModelDescription& model, co
   Json json;
   json["seed"] = *result.request.seed;
   json["images"] = images_json(result, files);
+  for (const auto& file : files.intermediates) json["intermediates"].push_back(file.string());
   if (files.grid) json["grid"] = files.grid->string();
+  if (files.plot) json["plot"] = files.plot->string();
   json["request"] = Json::parse(to_json(result.request));
-  json["model"] = {
-      {"file", model.file}, {"name", model.name}, {"family", model.family}, {"prediction", model.prediction}};
+  json["model"] = {{"file", model.file},
+                   {"name", model.name},
+                   {"hash", model.hash},
+                   {"family", model.family},
+                   {"prediction", model.prediction}};
   json["seconds"] = {{"open", times.open.count()},
                      {"text", times.text.count()},
                      {"sampling", times.sampling.count()},

@@ -12,7 +12,9 @@ namespace easel::cli {
 
 struct SavedFiles {
   std::vector<std::filesystem::path> images = {};  // of the result's images, in order; empty with --skip_save
+  std::vector<std::filesystem::path> intermediates = {};
   std::optional<std::filesystem::path> grid = {};
+  std::optional<std::filesystem::path> plot = {};
 };
 
 // A line for people.
