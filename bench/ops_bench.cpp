@@ -179,6 +179,28 @@ void upsample_nearest_2x(benchmark::State& state) {
 }
 BENCHMARK(upsample_nearest_2x)->UseRealTime();
 
+void resize(benchmark::State& state) {
+  const int64_t side = state.range(0), c = state.range(1), to = state.range(2);
+  const Tensor x = tensor({1, side, side, c});
+  const ResizeOptions options{.interpolation = state.range(3) != 0 ? Interpolation::bicubic : Interpolation::bilinear};
+  for (auto _ : state) benchmark::DoNotOptimize(ops::resize(x, to, to, options));
+  report_bytes(state, x.count() + to * to * c);
+}
+BENCHMARK(resize)
+    ->ArgNames({"side", "c", "to", "cubic"})
+    ->Args({96, 256, 192, 0})
+    ->Args({192, 128, 384, 0})
+    ->Args({512, 3, 384, 1})
+    ->UseRealTime();
+
+void max_pool(benchmark::State& state) {
+  const Tensor x = tensor({1, 192, 192, 64});
+  const PoolOptions options{.kernel = 3, .stride = 2, .padding = {.bottom = 1, .right = 1}};
+  for (auto _ : state) benchmark::DoNotOptimize(ops::max_pool(x, options));
+  report_bytes(state, x.count() + x.count() / 4);
+}
+BENCHMARK(max_pool)->UseRealTime();
+
 }  // namespace
 }  // namespace easel
 
