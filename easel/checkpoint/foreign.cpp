@@ -24,6 +24,7 @@ constexpr Key has(std::string_view text) { return {Match::contains, text}; }
 
 constexpr std::string_view kUnet = "model.diffusion_model.input_blocks.0.0.weight";
 constexpr std::string_view kBeside = "give it with --vae FILE beside a checkpoint";
+constexpr std::string_view kForDepth = "'easel depth' takes it";
 constexpr std::string_view kSingleFile =
     "take the model's single-file .safetensors or .ckpt instead of its diffusers folder";
 
@@ -71,7 +72,8 @@ const std::vector<Rule>& rules() {
       {{"a CLIP text encoder alone", ""}, {begins("transformer.resblocks.")}, {begins(kUnet)}},
       {{"a text encoder alone", ""}, {begins("cond_stage_model.")}, {begins("model.diffusion_model.")}},
       {{"a T5 text encoder alone", ""}, {begins("encoder.block.0.layer.0.SelfAttention.")}, {}},
-      {{"a depth network alone", ""}, {begins("depth_model.")}, {begins("model.diffusion_model.")}},
+      {{"a depth network alone", kForDepth}, {begins("depth_model.")}, {begins("model.diffusion_model.")}},
+      {{"a depth network alone", kForDepth}, {begins("pretrained.model."), begins("scratch.refinenet1.")}, {}},
       {{"an ESRGAN upscaler", ""}, {has("RDB1.conv1.")}, {}},
       {{"an ESRGAN upscaler", ""}, {has("rdb1.conv1.")}, {}},
       {{"a UNet alone", "take the complete checkpoint"},

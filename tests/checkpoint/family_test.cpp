@@ -98,6 +98,9 @@ std::vector<Foreign> foreign_files() {
        {{kUnetInput, {320, 8, 3, 3}}, {"model.diffusion_model.input_blocks.1.0.time_stack.in_layers.0.bias", {1}}}},
       {"an InstructPix2Pix or Zero123 checkpoint", {{kUnetInput, {320, 8, 3, 3}}}},
       {"a latent diffusion checkpoint of an unknown kind", {{kUnetInput, {320, 6, 3, 3}}}},
+      {"a depth network alone", {{"depth_model.model.pretrained.model.cls_token", {1, 1, 768}}}},
+      {"a depth network alone",
+       {{"pretrained.model.cls_token", {1, 1, 768}}, {"scratch.refinenet1.out_conv.bias", {256}}}},
       {"an ESRGAN upscaler", {{"params_ema.body.0.rdb1.conv1.weight", {1}}}},
       {"no checkpoint of a known family", {{"layer1.weight", {10, 10}}}},
   };
