@@ -12,8 +12,8 @@ Tensor Readout::operator()(const Tensor& tokens, int64_t rows, int64_t columns) 
   const Tensor list = tokens.reshape({tokens.dim(1), width});
   const Tensor class_token = list.slice(0, 1).reshape({1, 1, 1, width});
   const Tensor places = list.slice(1, tokens.dim(1)).reshape({1, rows, columns, width});
-  const Tensor both =
-      ops::concat_channels(places, ops::resize(class_token, rows, columns));  // [1, rows, columns, 2 width]
+  const Tensor everywhere = ops::resize(class_token, rows, columns);  // one pixel fills the image
+  const Tensor both = ops::concat_channels(places, everywhere);       // [1, rows, columns, 2 width]
   return reduce_(project_(both, {.activation = Activation::gelu}));
 }
 

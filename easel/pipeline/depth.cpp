@@ -40,10 +40,11 @@ bool has_depth_network(const Checkpoint& checkpoint) { return depth_path(checkpo
 
 Weights depth_weights(const Weights& weights, const Checkpoint& checkpoint) {
   if (const auto path = depth_path(checkpoint)) return weights / *path;
-  throw Error(ErrorCode::bad_checkpoint,
-              "{} is {} and holds no depth network; give an SD 2 depth checkpoint (512-depth-ema) or a DPT-hybrid file "
-              "of MiDaS",
-              checkpoint.file(), kind_of(checkpoint));
+  throw Error(
+      ErrorCode::bad_checkpoint,
+      "{} is {} and holds no depth network of the DPT-hybrid kind; give an SD 2 depth checkpoint (512-depth-ema) "
+      "or the dpt_hybrid file of MiDaS",
+      checkpoint.file(), kind_of(checkpoint));
 }
 
 Tensor estimate_depth(const DepthNetwork& network, const Image& image, const Device& device,

@@ -25,8 +25,7 @@ struct DepthOptions {
 
 // Depth is relative: 1 / distance up to an unknown factor and offset.
 struct DepthEstimate {
-  Grey16
-      map;  // of the picture's size: 0 the farthest, 65535 the nearest pixel; all 0 if nothing is nearer than the rest
+  Grey16 map;         // of the picture's size: 0 the farthest, 65535 the nearest pixel; all 0 if all are equally near
   float farthest;     // relative inverse depth that 0 stands for
   float nearest;      // ... and 65535
   Size network_size;  // at which the network saw the picture

@@ -70,7 +70,7 @@ TEST(DepthEstimator, SaysWhichKindOfCheckpointLacksADepthNetwork) {
     return fault(ErrorCode::bad_checkpoint, [&] { DepthEstimator({.checkpoint = golden_path("models/" + file)}); });
   };
   EXPECT_THAT(open("sd1-tiny.ckpt"),
-              AllOf(HasSubstr("sd1-tiny.ckpt is of the family SD 1.x and holds no depth network"),
+              AllOf(HasSubstr("sd1-tiny.ckpt is of the family SD 1.x and holds no depth network of"),
                     HasSubstr("SD 2 depth checkpoint")));
   EXPECT_THAT(open("vae-bf16.safetensors"), HasSubstr("is a VAE alone and holds no depth network"));
 }
