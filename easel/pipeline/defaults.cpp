@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <string_view>
 
 #include "easel/base/error.h"
@@ -78,7 +77,5 @@ void check_eta(const Request& request) {
   throw Error(ErrorCode::invalid_request, "eta is {}, but the sampler {} adds no noise; use ddim or leave eta out",
               *request.eta, *request.sampler);
 }
-
-uint64_t random_seed() { return std::random_device()(); }
 
 }  // namespace easel

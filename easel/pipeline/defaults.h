@@ -30,6 +30,4 @@ Request with_defaults(Request request, const GenerationDefaults& defaults);
 // Throws Error invalid_request if `request`, with nothing left open, wants noise from a sampler that adds none.
 void check_eta(const Request& request);
 
-uint64_t random_seed();  // 32 bits, which every generator tells apart
-
 }  // namespace easel
