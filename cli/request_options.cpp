@@ -52,6 +52,9 @@ void add_image_options(CLI::App& command, RequestArgs& args) {
   command.add_flag("--tiling", request.tiling, "Opposite edges fit: the image can be laid side by side without a seam")
       ->group(group);
   command.add_flag("--no-watermark", args.no_watermark, "Do not write the invisible watermark")->group(group);
+  command.add_option("--watermark", request.watermark_text, "Its text, up to 64 bytes [StableDiffusionV1, or SDV2]")
+      ->type_name("TEXT")
+      ->group(group);
 }
 
 void add_sampling_options(CLI::App& command, RequestArgs& args) {

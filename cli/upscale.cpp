@@ -63,6 +63,9 @@ void add_image_options(CLI::App& command, UpscaleArgs& args) {
       ->type_name("N")
       ->group(group);
   command.add_flag("--no-watermark", args.no_watermark, "Do not write the invisible watermark")->group(group);
+  command.add_option("--watermark", request.watermark_text, "Its text, up to 64 bytes [SDV2]")
+      ->type_name("TEXT")
+      ->group(group);
   command.add_flag("--quiet,-q", args.quiet, "Say nothing but warnings and errors")->group(group);
   command.add_flag("--json", args.json, "Print a summary as JSON")->group(group);
 }

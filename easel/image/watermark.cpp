@@ -221,4 +221,15 @@ std::optional<WatermarkMatch> match_watermark(const Image& image, std::span<cons
   return best;
 }
 
+void check_watermark_text(std::string_view text) {
+  if (!text.empty() && text.size() <= kMaxWatermarkBytes) return;
+  throw Error(ErrorCode::invalid_request, "the watermark has {} bytes, expected 1 to {}", text.size(),
+              kMaxWatermarkBytes);
+}
+
+bool WatermarkMatch::is_certain() const {
+  const auto bits = static_cast<double>(8 * text.size());
+  return agreement >= 0.5 + 5 * 0.5 / std::sqrt(bits);
+}
+
 }  // namespace easel

@@ -21,6 +21,10 @@ namespace easel {
 inline constexpr std::string_view kWatermarkSd1 = "StableDiffusionV1";
 inline constexpr std::string_view kWatermarkSd2 = "SDV2";
 inline constexpr int64_t kMinWatermarkPixels = 65536;  // 256x256
+inline constexpr size_t kMaxWatermarkBytes = 64;       // half of the blocks of the smallest image
+
+// Throws Error invalid_request unless it has 1 to kMaxWatermarkBytes bytes.
+void check_watermark_text(std::string_view text);
 
 // True: written. False: the image has fewer than kMinWatermarkPixels and stays as it is.
 // Throws Error invalid_request for an empty text or one with more bits than the image has blocks.
@@ -36,6 +40,9 @@ std::string watermark_text(const std::vector<bool>& bits);  // whole bytes
 struct WatermarkMatch {
   std::string text;
   double agreement;  // share of its bits found: 1 is certain, 0.5 is chance
+
+  // The agreement is five standard deviations above what chance gives.
+  bool is_certain() const;
 };
 
 // Which of `texts` agrees best; nothing if the image is too small.

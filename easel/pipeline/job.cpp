@@ -30,6 +30,16 @@ void check_interval(int64_t every, int64_t steps) {
 
 int64_t step_count(const LatentTask& task) { return static_cast<int64_t>(plan_for(task).steps.size()); }
 
+std::string_view default_watermark(Family family) {
+  const bool sd1 = family == Family::sd1 || family == Family::sd1_inpaint;
+  return sd1 ? kWatermarkSd1 : kWatermarkSd2;
+}
+
+bool holds_watermark(const Image& image, std::string_view text) {
+  const auto match = match_watermark(image, std::span(&text, 1));
+  return match && match->is_certain();
+}
+
 }  // namespace
 
 Job::Job(Workshop workshop, const Request& request, const Callbacks& callbacks)
@@ -218,9 +228,12 @@ void Job::show_intermediates(std::span<const PlannedImage> batch, const Tensor& 
 
 GeneratedImage Job::finished(const PlannedImage& planned, const Tensor& pixels) {
   Image image = images_from(pixels).front();
-  if (image_start_) image = image_start_->canvas().finish(image);
-  const std::string_view mark = workshop_.model.family() == Family::sd2 ? kWatermarkSd2 : kWatermarkSd1;
-  const bool watermarked = request_.watermark && write_watermark_inplace(image, mark);
+  const std::string mark = request_.watermark_text.value_or(std::string(default_watermark(workshop_.model.family())));
+  bool watermarked = request_.watermark && write_watermark_inplace(image, mark);
+  if (image_start_) {  // pixels of the initial image that come back stay as they were, without the mark
+    image = image_start_->canvas().finish(image);
+    watermarked = watermarked && holds_watermark(image, mark);
+  }
   const ModelName model{.name = workshop_.model.name(), .hash = workshop_.model.hash()};
   return {.image = std::move(image),
           .seed = planned.seed,

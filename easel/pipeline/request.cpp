@@ -7,6 +7,7 @@
 #include "easel/base/error.h"
 #include "easel/base/text.h"
 #include "easel/image/codec.h"
+#include "easel/image/watermark.h"
 #include "easel/pipeline/check_range.h"
 #include "easel/pipeline/tasks.h"
 #include "easel/sampling/random.h"
@@ -45,6 +46,14 @@ void check_prompts(const Request& request) {
   }
 }
 
+void check_watermark(const Request& request) {
+  if (!request.watermark_text) return;
+  check_prompt("watermark", *request.watermark_text);
+  check_watermark_text(*request.watermark_text);
+  if (!request.watermark)
+    throw Error(ErrorCode::invalid_request, "a watermark's text is given, but no watermark wanted");
+}
+
 void check_image_settings(const Request& request) {
   if (request.strength) check_range("strength", *request.strength, 0.0, 1.0);
   if (request.mask_blur_px) check_range("mask blur", *request.mask_blur_px, 0, kMaxMaskBlurPx);
@@ -75,6 +84,7 @@ void check_variations(const Request& request) {
 void check(const Request& request) {
   check_task(request);
   check_image_settings(request);
+  check_watermark(request);
   check_second_pass(request);
   check_variations(request);
   check_prompts(request);

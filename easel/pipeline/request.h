@@ -47,6 +47,7 @@ struct Request {
   int64_t batch_count = 1;
   bool tiling = false;  // the image can be laid side by side without a seam
   bool watermark = true;
+  std::optional<std::string> watermark_text = {};  // nothing: that of the original scripts
 
   // img2img, inpaint, depth2img
   std::optional<Image> init_image = {};

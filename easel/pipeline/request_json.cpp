@@ -153,6 +153,7 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("batch_count", request.batch_count);
   visit("tiling", request.tiling);
   visit("watermark", request.watermark);
+  visit("watermark_text", request.watermark_text);
   for_each_image_field(request, visit);
 }
 

@@ -39,7 +39,7 @@ UpscaleResult UpscaleJob::run() {
   Image image = enlarge(padded(image_), grid);
   if (image.size() != made) image = crop(image, {0, 0, made.width_px, made.height_px});
   image = resize(image, upscaled_size_, ResizeFilter::lanczos);  // as it is, if that is its size
-  const std::string_view mark = watermark_text();
+  const std::string mark = request().watermark_text.value_or(std::string(watermark_text()));
   result_.watermarked = request().watermark && !mark.empty() && write_watermark_inplace(image, mark);
   Infotext text = describe();
   add_result_fields(text, image.size(), grid);

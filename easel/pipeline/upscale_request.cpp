@@ -26,6 +26,7 @@ void refuse_if(bool given, std::string_view name, UpscalerKind kind) {
 }
 
 void refuse_diffusion_settings(const UpscaleRequest& request, UpscalerKind kind) {
+  refuse_if(request.watermark_text.has_value(), "a watermark", kind);
   refuse_if(request.prompt.has_value(), "a prompt", kind);
   refuse_if(request.negative_prompt.has_value(), "a negative prompt", kind);
   refuse_if(request.noise_level.has_value(), "the noise level", kind);
@@ -124,6 +125,8 @@ Request sampling_request(const UpscaleRequest& request) {
   sampling.eta = request.eta;
   sampling.seed = request.seed;
   sampling.rng = *request.rng;
+  sampling.watermark = request.watermark;
+  sampling.watermark_text = request.watermark_text;
   return sampling;
 }
 

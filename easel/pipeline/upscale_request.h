@@ -27,6 +27,7 @@ struct UpscaleRequest {
   bool watermark = true;                   // on what diffusion made
 
   // For diffusion alone.
+  std::optional<std::string> watermark_text = {};  // nothing: that of the original script
   std::optional<std::string> prompt = {};
   std::optional<std::string> negative_prompt = {};
   std::optional<int64_t> noise_level = {};  // noise put on `image` first: more lets the network invent more

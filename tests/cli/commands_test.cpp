@@ -169,6 +169,26 @@ TEST_F(Commands, WatermarkIsRead) {
   const Finished drawn = draw({"--W", "256", "--H", "256", "-o", file});
   ASSERT_EQ(drawn.status, 0) << drawn.err;
   EXPECT_THAT(run_easel({"watermark", file}).out, StartsWith("StableDiffusionV1"));
+  EXPECT_THAT(run_easel({"watermark", file, "--text", "another"}).out, StartsWith("no watermark"));
+}
+
+TEST_F(Commands, WatermarkOfOnesOwn) {
+  const std::string file = folder_ / "marked.png";
+  const Finished drawn = draw({"--W", "256", "--H", "256", "--watermark", "made by me", "-o", file});
+  ASSERT_EQ(drawn.status, 0) << drawn.err;
+  EXPECT_THAT(run_easel({"watermark", file, "--text", "made by me"}).out, StartsWith("made by me"));
+  EXPECT_THAT(run_easel({"watermark", file}).out, StartsWith("no watermark"));
+  EXPECT_EQ(draw({"--watermark", "x", "--no-watermark", "-o", file}).status, 2);
+  EXPECT_EQ(draw({"--watermark", std::string(65, 'x'), "-o", file}).status, 2);
+}
+
+TEST_F(Commands, WatermarkIsWrittenToAnImage) {
+  const std::string plain = folder_ / "plain.png", marked = folder_ / "marked.png";
+  ASSERT_EQ(draw({"--W", "256", "--H", "256", "--no-watermark", "-o", plain}).status, 0);
+  ASSERT_EQ(run_easel({"watermark", plain, "--write", "--text", "mine", "-o", marked}).status, 0);
+  EXPECT_THAT(run_easel({"watermark", marked, "--text", "mine"}).out, StartsWith("mine"));
+  EXPECT_THAT(run_easel({"info", marked}).out, HasSubstr("Steps: "));  // the settings came along
+  EXPECT_EQ(run_easel({"watermark", plain, "--write"}).status, 2);
 }
 
 }  // namespace
