@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr size_t kDigits = 10;
-constexpr uint64_t kWorthRemembering = 100'000'000;  // bytes; fewer are hashed in a tenth of a second
+constexpr uint64_t kWorthRemembering = 100'000'000;  // bytes; fewer are hashed in no time
 constexpr uint64_t kMaxCacheBytes = 1 << 20;
 constexpr size_t kMaxEntries = 1000;
 constexpr uint64_t kStepBytes = 4 << 20;
