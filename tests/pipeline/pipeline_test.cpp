@@ -6,6 +6,7 @@
 #include "easel/base/error.h"
 #include "easel/image/infotext.h"
 #include "easel/image/watermark.h"
+#include "easel/pipeline/assets.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/golden.h"
 #include "tests/support/temporary_folder.h"
@@ -60,6 +61,18 @@ TEST(Pipeline, TheSameRequestGivesTheSameBytes) {
   const Result first = pipeline.generate(small_request());
   EXPECT_EQ(first.images[0].image, pipeline.generate(small_request()).images[0].image);
   EXPECT_EQ(first.images[0].image, open("sd1-tiny.ckpt").generate(small_request()).images[0].image);
+}
+
+TEST(Pipeline, TheNumberOfThreadsChangesNothing) {
+  Request request = small_request();
+  request.prompt = "a red bird";
+  request.sampler = "dpmpp_2m";
+  const auto drawn = [&](int threads) {
+    return Pipeline({.checkpoint = require_asset(kStarterModel), .threads = threads}).generate(request).images[0].image;
+  };
+  const Image with_one = drawn(1);
+  EXPECT_EQ(drawn(2), with_one);
+  EXPECT_EQ(drawn(3), with_one);
 }
 
 TEST(Pipeline, FixedCodeRepeatsTheStart) {
