@@ -16,7 +16,7 @@ namespace easel::cli {
 
 // The help lists `names` after `description`.
 void add_named_option(CLI::App& command, const std::string& option, const std::vector<std::string>& names,
-                      std::function<void(const std::string&)> set, const std::string& description,
+                      const std::function<void(const std::string&)>& set, const std::string& description,
                       const std::string& group);
 
 template <typename Choice>

@@ -18,6 +18,12 @@ void add_prompt_options(CLI::App& command, RequestArgs& args) {
   command.add_option("--negative-prompt", args.request.negative_prompt, "What to keep away from")
       ->type_name("TEXT")
       ->group(group);
+  command.add_flag("--plain-prompt", args.request.plain_prompt, "Take brackets, AND and BREAK for ordinary words")
+      ->group(group);
+  command
+      .add_option("--clip-skip", args.request.clip_skip, "Stop the text encoder so many layers before its end, from 1")
+      ->type_name("N")
+      ->group(group);
   command.add_option("--from-file", args.from_file, "A prompt from each line of a file, an image for each")
       ->type_name("FILE")
       ->group(group);

@@ -72,7 +72,7 @@ void DiffusionUpscale::encode_prompts() {
   std::vector<std::string> prompts = {sampling_.prompt};
   if (needs_unconditional(*sampling_.guidance_scale)) prompts.push_back(sampling_.negative_prompt);
   workshop_.prompts.forget();
-  workshop_.prompts.prepare(workshop_.model, device(), prompts, [this](const std::string& text) { warn(text); });
+  workshop_.prompts.prepare(workshop_.model, device(), prompts, {}, [this](const std::string& text) { warn(text); });
   workshop_.model.unload_text_encoder();
   tell({.stage = Stage::text, .step = 1, .steps = 1});
 }

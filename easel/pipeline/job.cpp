@@ -11,6 +11,7 @@
 #include "easel/pipeline/hires.h"
 #include "easel/pipeline/parameters.h"
 #include "easel/pipeline/probe.h"
+#include "easel/pipeline/prompt_plan.h"
 #include "easel/pipeline/tasks.h"
 #include "easel/pipeline/timed.h"
 #include "easel/pipeline/vocabulary.h"
@@ -38,6 +39,24 @@ std::string_view default_watermark(Family family) {
 bool holds_watermark(const Image& image, std::string_view text) {
   const auto match = match_watermark(image, std::span(&text, 1));
   return match && match->is_certain();
+}
+
+int64_t latents_per_image(const Request& request) {
+  std::vector<std::string> prompts = request.prompts;
+  if (prompts.empty()) prompts.push_back(request.prompt);
+  int64_t most = 0;
+  for (const std::string& prompt : prompts) {
+    most = std::max(most, network_rows(request, plan_prompt(request, prompt, {.steps = *request.steps})));
+  }
+  return most;
+}
+
+std::vector<SchedulePass> schedule_passes(const Request& request) {
+  std::vector<SchedulePass> passes = {{.steps = *request.steps}};
+  if (const auto second = hires_request(request)) {
+    passes.push_back({.steps = *request.steps, .second_pass_steps = *second->steps});
+  }
+  return passes;
 }
 
 }  // namespace
@@ -114,7 +133,7 @@ MemoryPlan Job::memory_for(const Request& request) const {
   const JobSize size{.width_px = *last.width_px,
                      .height_px = *last.height_px,
                      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
-                     .guided = needs_unconditional(*request.guidance_scale),
+                     .latents = latents_per_image(request),
                      .decodes_between = request.hires_upscaler == HiresUpscaler::lanczos};
   const uint64_t ours = workshop_.device.allocator().bytes_in_use();  // weights that are packed already
   return plan_memory(workshop_.model, size,
@@ -123,7 +142,7 @@ MemoryPlan Job::memory_for(const Request& request) const {
 
 void Job::find_parameterization() {
   const Timed timed(result_.times.text);
-  workshop_.prompts.prepare(workshop_.model, workshop_.device, {""}, [](const std::string&) {});
+  workshop_.prompts.prepare(workshop_.model, workshop_.device, {""}, {}, [](const std::string&) {});
   const ProbeResult probe = probe_parameterization(workshop_.model.unet(), workshop_.prompts[""]);
   log::debug("probe: correlation of input and output {:.3f}", probe.likeness);
   if (!probe.certain) {
@@ -143,14 +162,17 @@ void Job::encode_prompts() {
   const auto add = [&](const std::string& prompt) {
     if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end()) prompts.push_back(prompt);
   };
-  if (needs_unconditional(*request_.guidance_scale)) add(request_.negative_prompt);
+  const std::vector<SchedulePass> passes = schedule_passes(request_);
   for (const Batch& batch : batches_) {
-    for (const PlannedImage& image : batch) add(image.prompt);
+    for (const PlannedImage& image : batch) {
+      for (const std::string& text : texts_of(request_, image.prompt, passes)) add(text);
+    }
   }
   for (const std::string& prompt : prompts) {
-    if (const auto hint = vocabulary_hint(workshop_.model.checkpoint(), prompt)) warn(*hint);
+    if (const auto hint = vocabulary_hint(workshop_.model.checkpoint(), words_of(request_, prompt))) warn(*hint);
   }
   workshop_.prompts.prepare(workshop_.model, workshop_.device, prompts,
+                            {.plain = request_.plain_prompt, .clip_skip = request_.clip_skip.value_or(1)},
                             [this](const std::string& text) { warn(text); });
   workshop_.model.unload_text_encoder();
   tell(Stage::text, 1, 1);
@@ -177,8 +199,9 @@ Tensor Job::sample_batch(const Batch& batch) {
   if (!second) return latent;
   hires_noise_->begin(batch);
   start = hires_start(model, *second, latent, *hires_noise_, watch_cancel());
-  return run_sampler({model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()}, *hires_noise_,
-                     step_count(first));
+  LatentTask again{model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()};
+  again.first_pass_steps = request_.steps;
+  return run_sampler(again, *hires_noise_, step_count(first));
 }
 
 Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_before) {

@@ -1,40 +1,18 @@
 #include "easel/pipeline/latent.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "easel/base/error.h"
 #include "easel/ops/arithmetic.h"
 #include "easel/ops/ops.h"
 #include "easel/pipeline/finite.h"
+#include "easel/pipeline/guidance.h"
 #include "easel/sampling/brownian.h"
 #include "easel/sampling/registry.h"
 
 namespace easel {
 namespace {
-
-bool is_guided(const Request& request) { return needs_unconditional(*request.guidance_scale); }
-
-// [unconditional..., conditional...], or the conditional half alone
-Tensor context_of(const LatentTask& task) {
-  std::vector<const Tensor*> parts;
-  if (is_guided(task.request)) parts.assign(task.batch.size(), &task.prompts[task.request.negative_prompt]);
-  for (const PlannedImage& image : task.batch) parts.push_back(&task.prompts[image.prompt]);
-  Tensor context = *parts.front();
-  for (size_t i = 1; i < parts.size(); ++i) context = ops::concat_batch(context, *parts[i]);
-  return context;
-}
-
-Network network_for(const LatentTask& task, const BlockObserver& observe) {
-  const UNet& unet = task.model.unet();
-  auto conditioning = std::make_shared<const UNet::Conditioning>(unet.condition(context_of(task)));
-  std::optional<Tensor> companion = task.start.companion;
-  if (companion && is_guided(task.request)) companion = ops::concat_batch(*companion, *companion);
-  Network network = [&unet, conditioning, companion, observe](const Tensor& x, const Level& level) {
-    const std::vector<float> timesteps(static_cast<size_t>(x.dim(0)), static_cast<float>(level.timestep));
-    return unet(companion ? ops::concat_channels(x, *companion) : x, timesteps, *conditioning, observe);
-  };
-  return guided(std::move(network), *task.request.guidance_scale);
-}
 
 bool predicts_v(const Model& model) { return *model.parameterization() == Parameterization::v; }
 
@@ -90,13 +68,21 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
   const Tensor x = start.latent ? plan.start(*start.latent, start.noise) : plan.start(start.noise);
   if (plan.steps.empty()) return x;
 
-  Network network = task.network ? *task.network : network_for(task, observe);
+  PromptGuidance guidance(task, observe);
+  const auto count = static_cast<int64_t>(plan.steps.size());
+  int64_t finished_steps = 0;
+  Network network = [&](const Tensor& x_t, const Level& level) {
+    const int64_t from_end = count - finished_steps;
+    return guidance(x_t, level, std::max<int64_t>(*task.request.steps - from_end, 0));
+  };
+  if (task.network) network = *task.network;
   if (start.repaint) network = repainting(std::move(network), task);
   const Prediction prediction = predicts_v(task.model) ? Prediction::v : Prediction::epsilon;
   const Denoiser denoiser(std::move(network), prediction, task.model.schedule());
   SampleOptions checked = options;
   checked.on_step = [&](const Progress& progress) {
     require_finite(progress);
+    finished_steps = progress.step;
     if (options.on_step) options.on_step(progress);
   };
   const SamplerInfo& info = find_sampler(*task.request.sampler).sampler;

@@ -22,8 +22,9 @@ struct LatentTask {
   const Request& request;
   std::span<const PlannedImage> batch;
   StartingPoint start;
-  RngKind step_noise = RngKind::cpu;    // who draws the noise of the steps
-  std::optional<Network> network = {};  // in the place of the model's own: it predicts the same
+  RngKind step_noise = RngKind::cpu;             // who draws the noise of the steps
+  std::optional<Network> network = {};           // in the place of the model's own: it predicts the same
+  std::optional<int64_t> first_pass_steps = {};  // of the pass before this one
 };
 
 // The steps that the task takes; none if the initial image stays as it is.

@@ -65,7 +65,7 @@ uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t
 MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t available_bytes) {
   const int64_t rows = job.height_px / model.vae_factor();
   const int64_t columns = job.width_px / model.vae_factor();
-  const int64_t latents = job.guided ? 2 * job.batch : job.batch;
+  const int64_t latents = job.latents * job.batch;
   const Model::WeightBytes& weights = model.weight_bytes();
   const uint64_t base = kProgramBytes + kLargestPackingBytes;
   const uint64_t unet_weights = kept_weight_bytes(model, weights.unet);

@@ -11,7 +11,7 @@ struct JobSize {
   int64_t width_px;
   int64_t height_px;
   int64_t batch;         // images made together
-  bool guided;           // the network runs on two latents for each image
+  int64_t latents;       // that the network runs on for each image: 2 with guidance
   bool decodes_between;  // two runs of the UNet, which stays loaded, with the decoder between them
 };
 

@@ -47,6 +47,8 @@ std::string describe(const Request& request, const PlannedImage& image, const Mo
   add("Size", fmt::format("{}x{}", *request.width_px, *request.height_px));
   add("Model hash", model.hash);
   add("Model", model.name);
+  if (request.plain_prompt) add("Plain prompt", "True");
+  if (request.clip_skip) add("Clip skip", std::to_string(*request.clip_skip));
   describe_image_start(request, add);
   if (request.variation_strength) {
     add("Variation seed", std::to_string(image.variation_seed));

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,18 @@ class PromptEncoder {
 
   explicit PromptEncoder(Tokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
-  // Encodes those of `prompts` that are not known yet; tells `warn` the words that did not fit. Throws Error
-  // bad_checkpoint if a result is not finite.
-  void prepare(const Model& model, const Device& device, const std::vector<std::string>& prompts, const Warn& warn);
-  // -> [1, 77, width]; the prompt was prepared.
+  struct Options {
+    bool plain = true;      // cut to 77 tokens; else weights are read, and longer texts become several chunks of 77
+    int64_t clip_skip = 1;  // the text encoder's last layer but so many, counted from 1
+    bool operator==(const Options&) const = default;
+  };
+
+  // Encodes those of `texts` that are not known yet; tells `warn` the words that did not fit. Other options than the
+  // last time make it forget. Throws Error bad_checkpoint if a result is not finite, and invalid_request for weights
+  // that cannot be read.
+  void prepare(const Model& model, const Device& device, const std::vector<std::string>& texts, Options options,
+               const Warn& warn);
+  // -> [1, 77 chunks, width]; the text was prepared.
   const Tensor& operator[](const std::string& prompt) const { return encoded_.at(prompt); }
   bool knows(const std::string& prompt) const { return encoded_.contains(prompt); }
 
@@ -29,7 +38,13 @@ class PromptEncoder {
   void forget() { encoded_.clear(); }
 
  private:
+  // -> [1, 77, width]
+  Tensor run_encoder(const Model& model, const Device& device, std::span<const int32_t> ids) const;
+  Tensor encode_plain(const Model& model, const Device& device, const std::string& text, const Warn& warn) const;
+  Tensor encode_weighted(const Model& model, const Device& device, const std::string& text) const;
+
   Tokenizer tokenizer_;
+  Options options_;
   std::map<std::string, Tensor> encoded_;
 };
 

@@ -96,6 +96,7 @@ void check(const Request& request) {
   }
   if (request.steps) check_range("steps", *request.steps, 1, kMaxSteps);
   if (request.guidance_scale) check_range("cfg scale", *request.guidance_scale, -kMaxGuidanceScale, kMaxGuidanceScale);
+  if (request.clip_skip) check_range("clip skip", *request.clip_skip, 1, kMaxClipSkip);
   if (request.eta) check_range("eta", *request.eta, 0.0, 1.0);
   check_range("batch size", request.batch_size, 1, kMaxBatchSize);
   check_range("batch count", request.batch_count, 1, kMaxBatchCount);

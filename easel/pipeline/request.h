@@ -28,6 +28,8 @@ struct Request {
   std::string prompt = {};
   std::vector<std::string> prompts = {};  // if any: one image for each, `batch_size` at a time, instead of `prompt`
   std::string negative_prompt = {};
+  bool plain_prompt = false;              // no weights, schedules, AND, BREAK; cut to what the encoder takes at once
+  std::optional<int64_t> clip_skip = {};  // the text encoder's last layer but so many, counted from 1
   std::optional<int64_t> width_px = {};
   std::optional<int64_t> height_px = {};
   std::optional<int64_t> steps = {};
@@ -83,6 +85,7 @@ inline constexpr int64_t kMaxBatchSize = 64;
 inline constexpr int64_t kMaxBatchCount = 10'000;
 inline constexpr double kMaxGuidanceScale = 1000.0;
 inline constexpr size_t kMaxPromptBytes = 64 * 1024;
+inline constexpr int64_t kMaxClipSkip = 12;
 inline constexpr size_t kMaxPrompts = 10'000;
 inline constexpr int64_t kMaxMaskBlurPx = 512;
 inline constexpr double kMaxHiresScale = 8.0;

@@ -136,6 +136,8 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("prompt", request.prompt);
   visit("prompts", request.prompts);
   visit("negative_prompt", request.negative_prompt);
+  visit("plain_prompt", request.plain_prompt);
+  visit("clip_skip", request.clip_skip);
   visit("width", request.width_px);
   visit("height", request.height_px);
   visit("steps", request.steps);

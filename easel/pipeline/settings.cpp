@@ -112,6 +112,8 @@ const std::vector<Reader>& readers() {
       {"Eta DDIM", for_all, number_reader(&Request::eta)},
       {"RNG", for_all, read_rng},
       {"Batch noise", for_all, read_noise_order},
+      {"Plain prompt", for_all, flag_reader(&Request::plain_prompt, "True")},
+      {"Clip skip", for_all, number_reader(&Request::clip_skip)},
       {"Tiling", for_all, flag_reader(&Request::tiling, "True")},
       {"Variation seed", for_all, number_reader(&Request::variation_seed)},
       {"Variation seed strength", for_all, number_reader(&Request::variation_strength)},

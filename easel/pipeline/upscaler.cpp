@@ -77,12 +77,12 @@ Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
       {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes});
   const auto checkpoint = Checkpoint::open(options.checkpoint);
   if (is_latent_diffusion(*checkpoint)) {
-    state_->upscaler.emplace<Diffusion>(Model(model_options(options, kUpscalingFamilies)),
-                                        PromptEncoder(Tokenizer::open(require_asset(kBpeMerges))));
+    state_->upscaler = Diffusion{Model(model_options(options, kUpscalingFamilies)),
+                                 PromptEncoder(Tokenizer::open(require_asset(kBpeMerges)))};
   } else {
     refuse_model_options(options);
     const Residency residency = options.low_memory ? Residency::streamed : Residency::packed;
-    state_->upscaler.emplace<NetworkFile>(read_rrdbnet(checkpoint, residency), checkpoint->file());
+    state_->upscaler = NetworkFile{read_rrdbnet(checkpoint, residency), checkpoint->file()};
   }
 }
 

@@ -172,10 +172,10 @@ TEST_F(ImageOptions, OptionsWinOverLike) {
 TEST_F(ImageOptions, LikeTellsWhatItCannotTake) {
   save_image(folder_ / "other.png", Image(16, 16),
              {.parameters = "a cat\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 64x64, Model hash: "
-                            "6ce0161689, Model: v1-5, Clip skip: 2"});
+                            "6ce0161689, Model: v1-5, ENSD: 2"});
   const Finished drawn = easel({"txt2img", "--ckpt", model(), "--like", "other.png", "-o", "a.png"});
   EXPECT_EQ(drawn.status, 0) << drawn.err;
-  EXPECT_THAT(drawn.err, AllOf(HasSubstr("'easel txt2img' does not have are left out: Clip skip: 2"),
+  EXPECT_THAT(drawn.err, AllOf(HasSubstr("'easel txt2img' does not have are left out: ENSD: 2"),
                                HasSubstr("made with the model v1-5 (6ce0161689), but sd1-tiny")));
   save_image(folder_ / "plain.png", Image(16, 16));
   expect_refused({"--like", "plain.png"}, "plain.png: holds no settings of its making");

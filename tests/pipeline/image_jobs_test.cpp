@@ -132,7 +132,7 @@ TEST_P(EverySampler, LeavesTheUnmaskedLatentAlone) {
   const Device& device = cpu_device();
   const Model model({.checkpoint = golden_path("models/sd1-tiny.ckpt")});
   PromptEncoder prompts(Tokenizer::open(require_asset(kBpeMerges)));
-  prompts.prepare(model, device, {"", "a bird"}, [](const std::string&) {});
+  prompts.prepare(model, device, {"", "a bird"}, {}, [](const std::string&) {});
   Request request = request_for(Task::inpaint);
   request.prompt = "a bird";
   request.sampler = GetParam();

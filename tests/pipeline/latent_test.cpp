@@ -73,7 +73,7 @@ TEST_P(RecordedLatents, EveryStepMatches) {
   PromptEncoder prompts(Tokenizer::open(require_asset(kBpeMerges)));
   std::vector<std::string> all = request.prompts;
   all.push_back(request.negative_prompt);
-  prompts.prepare(model, device, all, [](const std::string&) {});
+  prompts.prepare(model, device, all, {}, [](const std::string&) {});
 
   const auto batch = plan_batches(request, *request.seed).front();
   BatchNoise noise(RngKind::cpu, *request.seed);

@@ -223,6 +223,7 @@ TEST(Pipeline, WatermarkIsWrittenWhereItFits) {
 TEST(Pipeline, WordsThatDoNotFitAreTold) {
   Pipeline pipeline = open("sd1-tiny.ckpt");
   Request request = small_request();
+  request.plain_prompt = true;
   request.prompt = "bird";
   for (int i = 1; i < 75; ++i) request.prompt += " bird";
   EXPECT_THAT(pipeline.generate(request).warnings, IsEmpty());

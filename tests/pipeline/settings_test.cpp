@@ -70,11 +70,11 @@ TEST(Settings, ReadsWhatAutomatic1111Writes) {
   EXPECT_EQ(settings.request.width_px, 512);
   EXPECT_EQ(settings.request.height_px, 768);
   EXPECT_EQ(settings.request.rng, "gpu");
+  EXPECT_EQ(settings.request.clip_skip, 2);
   EXPECT_EQ(settings.model_name, "v1-5-pruned-emaonly");
   EXPECT_EQ(settings.model_hash, "6ce0161689");
-  EXPECT_THAT(
-      settings.warnings,
-      ElementsAre("settings of the image that 'easel txt2img' does not have are left out: Clip skip: 2, ENSD: 31337"));
+  EXPECT_THAT(settings.warnings,
+              ElementsAre("settings of the image that 'easel txt2img' does not have are left out: ENSD: 31337"));
   check(settings.request);
 }
 

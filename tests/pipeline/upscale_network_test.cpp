@@ -70,7 +70,7 @@ TEST(NoisedPicture, EqualsTheReference) {
 class RecordedUpscale : public ::testing::TestWithParam<const char*> {
  protected:
   Tensor context(const Request& request) {
-    prompts_.prepare(model_, cpu_device(), {request.prompt, request.negative_prompt}, [](const std::string&) {});
+    prompts_.prepare(model_, cpu_device(), {request.prompt, request.negative_prompt}, {}, [](const std::string&) {});
     return ops::concat_batch(prompts_[request.negative_prompt], prompts_[request.prompt]);
   }
 

@@ -1,0 +1,105 @@
+#include "easel/pipeline/guidance.h"
+
+#include <algorithm>
+
+#include "easel/ops/arithmetic.h"
+#include "easel/ops/ops.h"
+
+namespace easel {
+namespace {
+
+// at(0), at(1), ... one after the other.
+template <typename At>
+Tensor joined(size_t count, const At& at) {
+  Tensor all = at(0);
+  for (size_t i = 1; i < count; ++i) all = ops::concat_batch(all, at(i));
+  return all;
+}
+
+Tensor image_of(const Tensor& x, int64_t image) { return x.slice(image, image + 1); }
+
+}  // namespace
+
+PromptGuidance::PromptGuidance(const LatentTask& task, BlockObserver observe)
+    : task_(task), observe_(std::move(observe)) {
+  const int64_t steps = *task.request.steps;
+  SchedulePass pass{.steps = steps};
+  if (task.first_pass_steps) pass = {.steps = *task.first_pass_steps, .second_pass_steps = steps};
+  for (const PlannedImage& image : task.batch) parts_.push_back(plan_prompt(task.request, image.prompt, pass));
+  negative_ = plan_negative_prompt(task.request, pass);
+}
+
+// All unconditional rows first, as the reference implementations order them.
+std::vector<PromptGuidance::Row> PromptGuidance::rows_at(int64_t step) const {
+  std::vector<Row> rows;
+  for (size_t image = 0; image < parts_.size(); ++image) {
+    if (!needs_unconditional(task_.request, parts_[image])) continue;
+    rows.push_back({static_cast<int64_t>(image), &task_.prompts[negative_.text_at(step + 1)]});
+  }
+  for (size_t image = 0; image < parts_.size(); ++image) {
+    for (const PromptPart& part : parts_[image]) {
+      rows.push_back({static_cast<int64_t>(image), &task_.prompts[part.text_at(step + 1)]});
+    }
+  }
+  return rows;
+}
+
+// The network takes contexts of one length at a time; what it makes of them is kept while they stay the same.
+void PromptGuidance::regroup(const std::vector<Row>& rows) {
+  std::vector<const Tensor*> contexts;
+  for (const Row& row : rows) contexts.push_back(row.context);
+  if (contexts == contexts_) return;
+  contexts_ = contexts;
+  groups_.clear();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto same_length = [&](const Group& group) {
+      return group.contexts.front()->dim(1) == rows[i].context->dim(1);
+    };
+    auto group = std::find_if(groups_.begin(), groups_.end(), same_length);
+    if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{});
+    group->rows.push_back(i);
+    group->contexts.push_back(rows[i].context);
+  }
+  for (Group& group : groups_) {
+    const size_t count = group.rows.size();
+    group.conditioning = task_.model.unet().condition(joined(count, [&](size_t i) { return *group.contexts[i]; }));
+    if (!task_.start.companion) continue;
+    group.companion =
+        joined(count, [&](size_t i) { return image_of(*task_.start.companion, rows[group.rows[i]].image); });
+  }
+}
+
+// -> the prediction of each row [1, h, w, c]
+std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows) const {
+  std::vector<Tensor> predictions(rows.size(), x);
+  for (const Group& group : groups_) {
+    const size_t count = group.rows.size();
+    Tensor input = joined(count, [&](size_t i) { return image_of(x, rows[group.rows[i]].image); });
+    if (group.companion) input = ops::concat_channels(input, *group.companion);
+    const std::vector<float> timesteps(count, static_cast<float>(level.timestep));
+    const Tensor output = task_.model.unet()(input, timesteps, *group.conditioning, observe_);
+    for (size_t i = 0; i < count; ++i) predictions[group.rows[i]] = image_of(output, static_cast<int64_t>(i));
+  }
+  return predictions;
+}
+
+Tensor PromptGuidance::operator()(const Tensor& x, const Level& level, int64_t step) {
+  const std::vector<Row> rows = rows_at(step);
+  regroup(rows);
+  const std::vector<Tensor> predictions = run(x, level, rows);
+  const auto unconditional_rows = static_cast<size_t>(std::count_if(
+      parts_.begin(), parts_.end(), [&](const auto& parts) { return needs_unconditional(task_.request, parts); }));
+  size_t next_unconditional = 0, next = unconditional_rows;
+  const float scale = static_cast<float>(*task_.request.guidance_scale);
+  return joined(parts_.size(), [&](size_t image) {
+    if (!needs_unconditional(task_.request, parts_[image])) return predictions[next++];
+    const Tensor& unconditional = predictions[next_unconditional++];
+    Tensor guided = unconditional;
+    for (const PromptPart& part : parts_[image]) {
+      guided = guided + (predictions[next++] - unconditional) * (scale * static_cast<float>(part.weight));
+    }
+    return guided;
+  });
+}
+
+}  // namespace easel
