@@ -208,6 +208,7 @@ Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_b
   if (callbacks_.on_intermediate && steps_before == 0) check_interval(callbacks_.intermediate_every, step_count(task));
   const auto on_step = [&](const Progress& progress) {
     ++result_.times.network_steps;
+    show_preview(progress.denoised);
     tell(Stage::sampling, progress.step, progress.total);
     const int64_t step = steps_before + progress.step;
     const bool is_due = callbacks_.on_intermediate && step % callbacks_.intermediate_every == 0;
@@ -269,6 +270,12 @@ void Job::warn(const std::string& text) {
   if (std::find(result_.warnings.begin(), result_.warnings.end(), text) != result_.warnings.end()) return;
   result_.warnings.push_back(text);
   if (callbacks_.on_warning) callbacks_.on_warning(text);
+}
+
+// denoised [n, h, w, c]
+void Job::show_preview(const Tensor& denoised) {
+  if (!callbacks_.on_preview || memory_.unload_unet_before_decode) return;
+  callbacks_.on_preview(preview_(workshop_.model, denoised));
 }
 
 void Job::tell(Stage stage, int64_t step, int64_t steps) const {

@@ -8,6 +8,7 @@
 #include "easel/pipeline/image_start.h"
 #include "easel/pipeline/job_noise.h"
 #include "easel/pipeline/latent.h"
+#include "easel/pipeline/latent_preview.h"
 #include "easel/pipeline/memory.h"
 #include "easel/pipeline/result.h"
 
@@ -47,6 +48,7 @@ class Job {
   void show_intermediates(std::span<const PlannedImage> batch, const Tensor& denoised, int64_t step);
 
   void warn(const std::string& text);
+  void show_preview(const Tensor& denoised);
   void tell(Stage stage, int64_t step, int64_t steps) const;
   void stop_if_cancelled() const;
   BlockObserver watch_cancel() const;
@@ -60,6 +62,7 @@ class Job {
   std::optional<JobNoise> noise_;
   std::optional<JobNoise> hires_noise_;
   std::optional<ImageStart> image_start_;
+  LatentPreview preview_;
   Result result_;
 };
 
