@@ -9,6 +9,7 @@ run_packages=(
   libutf8proc-dev                                   # prompts
   nettle-dev                                        # hashes, base64
   libcli11-dev libfmt-dev libspdlog-dev             # the program
+  libboost-dev libsqlite3-dev                       # the server (Boost's headers alone)
 )
 
 test_packages=(

@@ -68,9 +68,19 @@ EaselProcess::~EaselProcess() {
 }
 
 bool EaselProcess::wait_for_error_text(const std::string& text, std::chrono::seconds limit) const {
+  return wait_for("err", text, limit);
+}
+
+bool EaselProcess::wait_for_output(const std::string& text, std::chrono::seconds limit) const {
+  return wait_for("out", text, limit);
+}
+
+std::string EaselProcess::output() const { return read_all(output_ / "out"); }
+
+bool EaselProcess::wait_for(const std::string& stream, const std::string& text, std::chrono::seconds limit) const {
   const auto end = std::chrono::steady_clock::now() + limit;
   while (std::chrono::steady_clock::now() < end) {
-    if (read_all(output_ / "err").find(text) != std::string::npos) return true;
+    if (read_all(output_ / stream).find(text) != std::string::npos) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return false;

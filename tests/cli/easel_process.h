@@ -31,12 +31,16 @@ class EaselProcess {
   EaselProcess& operator=(const EaselProcess&) = delete;
   ~EaselProcess();  // kills it if it still runs
 
-  // False if `text` does not appear on its standard error in time.
+  // False if `text` does not appear on its standard error, or standard output, in time.
   bool wait_for_error_text(const std::string& text, std::chrono::seconds limit) const;
+  bool wait_for_output(const std::string& text, std::chrono::seconds limit) const;
+  std::string output() const;  // so far
   void send(int signal_number) const;
   Finished finish();
 
  private:
+  bool wait_for(const std::string& stream, const std::string& text, std::chrono::seconds limit) const;
+
   TemporaryFolder output_;
   pid_t pid_ = -1;
 };

@@ -1,0 +1,94 @@
+#include <fmt/chrono.h>
+
+#include <nlohmann/json.hpp>
+
+#include "server/a1111/routes.h"
+#include "server/http/image_text.h"
+#include "server/json/fields.h"
+
+namespace easel::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::optional<Job> running_job(const Services& services) {
+  const auto id = services.queue.running();
+  return id ? services.queue.find(*id) : std::nullopt;
+}
+
+Json preview_json(const Services& services, const std::optional<Job>& job) {
+  const auto preview = job ? services.queue.preview(job->id) : nullptr;
+  return preview ? Json(base64_image(*preview)) : Json(nullptr);
+}
+
+Json state_json(const std::optional<Job>& job) {
+  const RunProgress run = job && job->progress ? *job->progress : RunProgress{.batches = 0};
+  const std::string name = job && job->task_id.empty() ? "scripts_txt2img" : (job ? job->task_id : "");
+  const std::time_t started = job && job->started ? std::chrono::system_clock::to_time_t(*job->started) : 0;
+  return {{"skipped", false},
+          {"interrupted", false},
+          {"stopping_generation", false},
+          {"job", name},
+          {"job_count", run.batches},
+          {"job_timestamp", started == 0 ? "0" : fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(started))},
+          {"job_no", run.batch},
+          {"sampling_step", run.stage == "sampling" ? run.step : 0},
+          {"sampling_steps", run.stage == "sampling" ? run.steps : 0}};
+}
+
+HttpResponse progress(const Services& services, const HttpRequest& request) {
+  const std::optional<Job> job = running_job(services);
+  const auto skip = request.query.find("skip_current_image");
+  const bool wants_image = skip == request.query.end() || (skip->second != "true" && skip->second != "1");
+  const bool is_running = job && job->progress;
+  const double left = is_running && job->progress->time_left ? job->progress->time_left->count() : 0.0;
+  return {.body = dumped({{"progress", is_running ? job->progress->fraction : 0.0},
+                          {"eta_relative", left},
+                          {"state", state_json(job)},
+                          {"current_image", wants_image ? preview_json(services, job) : Json(nullptr)},
+                          {"textinfo", nullptr}})};
+}
+
+// POST /internal/progress {"id_task": "task(...)", "id_live_preview": 3, "live_preview": true}
+HttpResponse task_progress(const Services& services, const HttpRequest& request) {
+  Fields fields = Fields::parse(request.body);
+  const std::string task = fields.required_text("id_task");
+  const int64_t seen = fields.integer("id_live_preview", {-1, INT64_MAX}).value_or(-1);
+  const bool wants_preview = fields.flag("live_preview").value_or(true);
+  const std::optional<JobId> id = services.queue.find_task(task);
+  const std::optional<Job> job = id ? services.queue.find(*id) : std::nullopt;
+  const bool is_active = job && job->state == JobState::running && job->progress;
+  const bool is_queued = job && job->state == JobState::queued;
+
+  Json body{{"active", is_active}, {"queued", is_queued}, {"completed", !is_active && !is_queued}};
+  body["progress"] = is_active ? Json(job->progress->fraction) : Json(nullptr);
+  const bool has_estimate = is_active && job->progress->time_left;
+  body["eta"] = has_estimate ? Json(job->progress->time_left->count()) : Json(nullptr);
+  const int64_t version = is_active ? job->progress->preview_version : 0;
+  const bool has_news = wants_preview && version > 0 && version != seen;
+  body["live_preview"] =
+      has_news ? Json("data:image/png;base64," + preview_json(services, job).get<std::string>()) : Json(nullptr);
+  body["id_live_preview"] = has_news ? version : seen;
+  body["textinfo"] = is_queued ? Json(fmt::format("in queue: {} before it", job->position.value_or(0))) : Json(nullptr);
+  return {.body = dumped(body)};
+}
+
+HttpResponse stop_running_job(const Services& services) {
+  if (const auto id = services.queue.running()) services.queue.cancel(*id);
+  return {.body = "{}"};
+}
+
+}  // namespace
+
+void add_a1111_progress_routes(Router& router, const Services& services) {
+  router.get("/sdapi/v1/progress", [services](const HttpRequest& request) { return progress(services, request); });
+  router.post("/internal/progress",
+              [services](const HttpRequest& request) { return task_progress(services, request); });
+  router.post("/sdapi/v1/interrupt", [services](const HttpRequest&) { return stop_running_job(services); });
+  router.post("/sdapi/v1/skip", [services](const HttpRequest&) { return stop_running_job(services); });
+  router.get("/internal/ping", [](const HttpRequest&) -> HttpResponse { return {.body = "{}"}; });
+}
+
+}  // namespace easel::server

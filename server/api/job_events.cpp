@@ -1,0 +1,39 @@
+#include "server/api/job_events.h"
+
+#include "easel/base/error.h"
+#include "server/api/job_json.h"
+
+namespace easel::server {
+namespace {
+
+class JobEvents : public BodyStream {
+ public:
+  JobEvents(JobQueue& queue, JobId id) : queue_(queue), id_(id) {}
+
+  void on_more(std::function<void()> wake) override { watch_ = queue_.watch(id_, std::move(wake)); }
+
+  std::optional<std::string> next() override {
+    if (has_ended_) return std::nullopt;
+    const std::optional<Job> job = queue_.find(id_);
+    if (!job) return std::nullopt;
+    has_ended_ = is_ended(job->state);
+    std::string json = job_json(*job);
+    if (json == last_) return "";
+    std::string event = fmt::format("event: {}\ndata: {}\n\n", name_of(job->state), json);
+    last_ = std::move(json);
+    return event;
+  }
+
+ private:
+  JobQueue& queue_;
+  const JobId id_;
+  Watch watch_;
+  std::string last_;
+  bool has_ended_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<BodyStream> job_events(JobQueue& queue, JobId id) { return std::make_shared<JobEvents>(queue, id); }
+
+}  // namespace easel::server

@@ -1,0 +1,49 @@
+#include "server/jobs/inputs.h"
+
+#include <nlohmann/json.hpp>
+
+#include "easel/base/base64.h"
+#include "easel/base/error.h"
+#include "easel/base/file.h"
+#include "easel/image/codec.h"
+#include "easel/image/grey16.h"
+
+namespace easel::server {
+namespace {
+
+constexpr const char* kInitImage = "init_image";
+constexpr const char* kMask = "mask";
+constexpr const char* kDepthMap = "depth_map";
+
+}  // namespace
+
+std::string json_without_images(Request request) {
+  request.init_image.reset();
+  request.mask.reset();
+  request.depth_map.reset();
+  return to_json(request);
+}
+
+DetachedRequest detach_images(Request request) {
+  DetachedRequest out;
+  if (request.init_image) out.inputs.push_back({kInitImage, encode_image(*request.init_image)});
+  if (request.mask) out.inputs.push_back({kMask, encode_mask(*request.mask)});
+  if (request.depth_map) out.inputs.push_back({kDepthMap, encode_grey16(*request.depth_map)});
+  out.json = json_without_images(std::move(request));
+  return out;
+}
+
+std::filesystem::path input_file(const std::filesystem::path& folder, JobId job, const std::string& name) {
+  return folder / fmt::format("{:06}-{}.png", job, name);
+}
+
+Request attach_images(const std::string& text, const std::filesystem::path& folder, JobId job,
+                      const std::vector<std::string>& names) {
+  auto json = nlohmann::json::parse(text);
+  for (const std::string& name : names) {
+    json[name] = to_base64(MappedFile::open(input_file(folder, job, name))->bytes());
+  }
+  return parse_request(json.dump());
+}
+
+}  // namespace easel::server

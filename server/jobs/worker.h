@@ -1,0 +1,71 @@
+// Worker: the one thread that computes. It takes jobs from the queue and keeps one model loaded.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "easel/pipeline/pipeline.h"
+#include "server/jobs/job_queue.h"
+
+namespace easel::server {
+
+struct WorkerOptions {
+  PipelineOptions pipeline;  // `checkpoint` is the default model; the other models run with the same options
+  std::chrono::milliseconds unload_after = std::chrono::minutes(10);  // without work
+};
+
+struct WorkerCounts {
+  int64_t done = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t images = 0;
+  int64_t network_steps = 0;
+  double busy_seconds = 0;
+};
+
+class Worker {
+ public:
+  Worker(JobQueue& queue, JobStore& store, WorkerOptions options);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();  // stops
+
+  // Closes the queue and waits for the running job to end, which takes a step at most.
+  void stop();
+
+  std::optional<ModelDescription> loaded_model() const;
+  WorkerCounts counts() const;
+
+  // Done when no job runs.
+  void request_unload();
+  void request_load(std::filesystem::path model);
+
+ private:
+  void work();
+  void serve_requests();
+  void run(const Assignment& assignment);
+  JobOutcome draw(const Assignment& assignment);
+  Pipeline& use(const std::filesystem::path& model);
+  void unload();
+  void count(const JobOutcome& outcome, std::chrono::duration<double> time);
+
+  JobQueue& queue_;
+  JobStore& store_;
+  const WorkerOptions options_;
+
+  std::unique_ptr<Pipeline> pipeline_;  // of the thread alone
+  std::filesystem::path loaded_file_;
+
+  mutable std::mutex mutex_;  // of what follows
+  std::optional<ModelDescription> loaded_model_;
+  WorkerCounts counts_;
+  bool unload_requested_ = false;
+  std::optional<std::filesystem::path> load_requested_;
+
+  std::thread thread_;
+};
+
+}  // namespace easel::server
