@@ -42,6 +42,12 @@ std::string summary_text(const Result& result, Seconds total) {
                      watermarked ? "watermarked" : "no watermark");
 }
 
+std::vector<std::pair<std::string, double>> stage_seconds(const StageTimes& times, Seconds total) {
+  return {{"open", times.open.count()},         {"text", times.text.count()},
+          {"encoding", times.encoding.count()}, {"sampling", times.sampling.count()},
+          {"decoding", times.decoding.count()}, {"total", total.count()}};
+}
+
 std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total) {
   const StageTimes& times = result.times;
   Json json;
@@ -56,11 +62,7 @@ std::string summary_json(const Result& result, const ModelDescription& model, co
                    {"hash", model.hash},
                    {"family", model.family},
                    {"prediction", model.prediction}};
-  json["seconds"] = {{"open", times.open.count()},
-                     {"text", times.text.count()},
-                     {"sampling", times.sampling.count()},
-                     {"decoding", times.decoding.count()},
-                     {"total", total.count()}};
+  for (const auto& [stage, seconds] : stage_seconds(times, total)) json["seconds"][stage] = seconds;
   json["steps_done"] = times.network_steps;
   json["seconds_per_step"] = seconds_per_step(times);
   json["peak_rss_bytes"] = peak_resident_bytes();

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "easel/pipeline/pipeline.h"
@@ -16,6 +17,9 @@ struct SavedFiles {
   std::optional<std::filesystem::path> grid = {};
   std::optional<std::filesystem::path> plot = {};
 };
+
+// Each stage's name and time in JSON summaries, and the total.
+std::vector<std::pair<std::string, double>> stage_seconds(const StageTimes& times, Seconds total);
 
 // A line for people.
 std::string summary_text(const Result& result, Seconds total);

@@ -8,6 +8,7 @@
 #include "cli/model_options.h"
 #include "cli/output_files.h"
 #include "cli/progress.h"
+#include "cli/summary.h"
 #include "easel/base/error.h"
 #include "easel/base/system.h"
 #include "easel/base/text.h"
@@ -179,11 +180,7 @@ std::string summary_json(const UpscaleArgs& args, const UpscaleResult& result, c
   json["parameters"] = result.parameters;
   json["watermark"] = result.watermarked;
   json["tiles"] = result.tiles;
-  json["seconds"] = {{"open", times.open.count()},
-                     {"text", times.text.count()},
-                     {"sampling", times.sampling.count()},
-                     {"decoding", times.decoding.count()},
-                     {"total", total.count()}};
+  for (const auto& [stage, seconds] : stage_seconds(times, total)) json["seconds"][stage] = seconds;
   json["steps_done"] = times.network_steps;
   json["seconds_per_step"] = seconds_per_step(times);
   json["peak_rss_bytes"] = peak_resident_bytes();
