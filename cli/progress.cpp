@@ -43,6 +43,7 @@ Seconds ProgressPrinter::per_step(const JobProgress& progress) const {
 
 std::string ProgressPrinter::text(const JobProgress& progress) const {
   if (progress.stage == Stage::text) return "reading the prompt";
+  if (progress.stage == Stage::encoding) return "reading the image";
   const std::string batch =
       progress.batches > 1 ? fmt::format(", batch {} of {}", progress.batch + 1, progress.batches) : "";
   if (progress.stage == Stage::upscaling || (progress.stage == Stage::decoding && progress.tiles > 1)) {

@@ -56,7 +56,7 @@ std::string summary_json(const Result& result, const ModelDescription& model, co
   for (const auto& file : files.intermediates) json["intermediates"].push_back(file.string());
   if (files.grid) json["grid"] = files.grid->string();
   if (files.plot) json["plot"] = files.plot->string();
-  json["request"] = Json::parse(to_json(result.request));
+  json["request"] = Json::parse(to_json(without_images(result.request)));
   json["model"] = {{"file", model.file},
                    {"name", model.name},
                    {"hash", model.hash},

@@ -107,6 +107,13 @@ void check(const Request& request) {
 
 uint64_t random_seed() { return std::random_device()(); }
 
+Request without_images(Request request) {
+  request.init_image.reset();
+  request.mask.reset();
+  request.depth_map.reset();
+  return request;
+}
+
 std::vector<std::vector<PlannedImage>> plan_batches(const Request& request, uint64_t seed) {
   std::vector<std::string> prompts = request.prompts;
   if (prompts.empty()) prompts.assign(static_cast<size_t>(request.batch_size), request.prompt);

@@ -107,6 +107,7 @@ std::vector<std::vector<PlannedImage>> plan_batches(const Request& request, uint
 
 // As JSON: `width`, `height` and `cfg_scale` are spelled as other programs do; what is empty is left out.
 std::string to_json(const Request& request);
+Request without_images(Request request);  // for those who show its settings; check() may refuse it
 // Throws Error invalid_request: no JSON, an unknown key (the nearest is suggested), a wrong type, a value out of range.
 Request parse_request(std::string_view json);
 

@@ -17,12 +17,7 @@ constexpr const char* kDepthMap = "depth_map";
 
 }  // namespace
 
-std::string json_without_images(Request request) {
-  request.init_image.reset();
-  request.mask.reset();
-  request.depth_map.reset();
-  return to_json(request);
-}
+std::string json_without_images(Request request) { return to_json(without_images(std::move(request))); }
 
 DetachedRequest detach_images(Request request) {
   DetachedRequest out;

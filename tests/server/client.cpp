@@ -121,7 +121,7 @@ int64_t Client::submit(const Json& request) const {
 }
 
 Json Client::await_job(int64_t id, const std::string& state) const {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
     Json job = get("/api/v1/jobs/" + std::to_string(id)).json();
     const std::string now = job.at("state");

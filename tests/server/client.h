@@ -23,10 +23,13 @@ struct Response {
   Json json() const { return Json::parse(body); }
 };
 
+// Longer than anything here takes, also under a sanitizer on a busy machine: whoever waits so long waits in vain.
+inline constexpr std::chrono::seconds kPatience{300};
+
 // One connection. Blocks; a read that takes longer than `patience` ends it.
 class Connection {
  public:
-  explicit Connection(uint16_t port, std::chrono::seconds patience = std::chrono::seconds(30));
+  explicit Connection(uint16_t port, std::chrono::seconds patience = kPatience);
   Connection(Connection&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
   Connection& operator=(Connection&&) = delete;
   ~Connection();

@@ -131,7 +131,7 @@ TEST_F(Http, SlowClientsAreCutOff) {
   EXPECT_TRUE(idle.is_closed_by_server());
   EXPECT_THAT(slow_head.receive().status, AnyOf(0, 408));
   EXPECT_THAT(slow_body.receive().status, AnyOf(0, 408));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 
   Connection dripping(client_.port());  // a byte now and then wins no time
   const auto drip_start = std::chrono::steady_clock::now();
@@ -141,7 +141,7 @@ TEST_F(Http, SlowClientsAreCutOff) {
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
   }
   EXPECT_THAT(dripping.receive().status, AnyOf(0, 408));
-  EXPECT_LT(std::chrono::steady_clock::now() - drip_start, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - drip_start, std::chrono::seconds(30));
 }
 
 TEST_F(Http, ConnectionsBeyondTheLimitAreRefused) {

@@ -86,7 +86,7 @@ TEST(ServerLifetime, InterruptEndsTheServerWithinAStep) {
     const auto start = std::chrono::steady_clock::now();
     serve.process().send(SIGINT);
     EXPECT_EQ(serve.process().finish().status, 0);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
   }
   const server::Server again(test_options(folder / "data"));
   EXPECT_EQ(Client(again.port()).await_job(id)["state"], "interrupted");
