@@ -18,24 +18,6 @@ int64_t scaled_side(int64_t side_px, double scale) {
   return static_cast<int64_t>(steps) * kSizeMultiplePx;
 }
 
-// Two neighbours along one side, and how much the second counts.
-struct Between {
-  int64_t first;
-  int64_t second;
-  float weight;
-};
-
-std::vector<Between> sources(int64_t from, int64_t to) {
-  std::vector<Between> all;
-  const double scale = static_cast<double>(from) / static_cast<double>(to);
-  for (int64_t i = 0; i < to; ++i) {
-    const double at = std::max(0.0, (static_cast<double>(i) + 0.5) * scale - 0.5);
-    const auto first = static_cast<int64_t>(at);
-    all.push_back({first, std::min(first + 1, from - 1), static_cast<float>(at - static_cast<double>(first))});
-  }
-  return all;
-}
-
 // Each image of the batch, decoded, enlarged and encoded again.
 Tensor through_pixels(const Model& model, const Request& second, const Tensor& latent, const Tensor& noise,
                       const BlockObserver& observe) {
@@ -73,30 +55,9 @@ StartingPoint hires_start(const Model& model, const Request& second, const Tenso
   const Tensor image_noise = noise.for_image(latent.device(), shape);
   const bool in_latents = second.hires_upscaler.value_or(HiresUpscaler::latent) == HiresUpscaler::latent;
   return {.noise = noise.start(latent.device(), shape),
-          .latent = in_latents ? resize_bilinear(latent, shape.dim(1), shape.dim(2))
+          .latent = in_latents ? ops::resize(latent, shape.dim(1), shape.dim(2))
                                : through_pixels(model, second, latent, image_noise, observe),
           .strength = *second.strength};
-}
-
-Tensor resize_bilinear(const Tensor& x, int64_t rows, int64_t columns) {
-  const int64_t n = x.dim(0), h = x.dim(1), w = x.dim(2), c = x.dim(3);
-  const std::vector<Between> from_rows = sources(h, rows), from_columns = sources(w, columns);
-  const std::vector<float> values = x.values();
-  std::vector<float> out;
-  out.reserve(static_cast<size_t>(n * rows * columns * c));
-  for (int64_t image = 0; image < n; ++image) {
-    for (const Between& row : from_rows) {
-      for (const Between& column : from_columns) {
-        for (int64_t channel = 0; channel < c; ++channel) {
-          const auto at = [&](int64_t y, int64_t z) { return values[((image * h + y) * w + z) * c + channel]; };
-          const float above = std::lerp(at(row.first, column.first), at(row.first, column.second), column.weight);
-          const float below = std::lerp(at(row.second, column.first), at(row.second, column.second), column.weight);
-          out.push_back(std::lerp(above, below, row.weight));
-        }
-      }
-    }
-  }
-  return Tensor::from(x.device(), {n, rows, columns, c}, out);
 }
 
 }  // namespace easel

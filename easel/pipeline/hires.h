@@ -14,7 +14,4 @@ std::optional<Request> hires_request(const Request& request);
 StartingPoint hires_start(const Model& model, const Request& second, const Tensor& latent, JobNoise& noise,
                           const BlockObserver& observe = {});
 
-// Bilinear, as PyTorch's interpolate without align_corners or antialiasing. x [n, h, w, c] -> [n, rows, columns, c]
-Tensor resize_bilinear(const Tensor& x, int64_t rows, int64_t columns);
-
 }  // namespace easel

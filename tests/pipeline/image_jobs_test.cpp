@@ -6,6 +6,7 @@
 
 #include "easel/base/error.h"
 #include "easel/image/infotext.h"
+#include "easel/ops/ops.h"
 #include "easel/pipeline/assets.h"
 #include "easel/pipeline/hires.h"
 #include "easel/pipeline/pipeline.h"
@@ -250,7 +251,7 @@ TEST(Hires, BilinearMatchesPyTorch) {
   const Device& device = cpu_device();
   const Tensor x = Tensor::from(device, {1, 2, 3, 1}, std::vector<float>{0, 1, 4, 9, 16, 25});
   const std::vector<float> expected = {0, 0.4f, 1, 2.8f, 4, 4.5f, 6.1f, 8.5f, 12.1f, 14.5f, 9, 11.8f, 16, 21.4f, 25};
-  EXPECT_TENSOR_NEAR(resize_bilinear(x, 3, 5), Tensor::from(device, {1, 3, 5, 1}, expected), tolerance(DType::f32, 4));
+  EXPECT_TENSOR_NEAR(ops::resize(x, 3, 5), Tensor::from(device, {1, 3, 5, 1}, expected), tolerance(DType::f32, 4));
 }
 
 TEST(Hires, SecondPassIsLarger) {
