@@ -16,4 +16,9 @@ test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-format-14 clang-tidy-14 # their verdicts differ between versions
   python3
+  nodejs                        # the web page's
 )
+# NodeSource's package of nodejs brings npm along and cannot stand beside the distribution's.
+command -v npm >/dev/null || test_packages+=(npm)
+# Ubuntu has Chromium as a snap only, so the tests of the web page in a browser are skipped there.
+grep -qs '^ID=ubuntu' /etc/os-release || test_packages+=(chromium)
