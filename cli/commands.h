@@ -13,6 +13,7 @@ void add_inpaint_command(CLI::App& app);
 void add_depth2img_command(CLI::App& app);
 void add_depth_command(CLI::App& app);
 void add_upscale_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_models_command(CLI::App& app);
 void add_samplers_command(CLI::App& app);

@@ -82,6 +82,7 @@ int run(int argc, const char* const* argv) {
   add_depth2img_command(app);
   add_depth_command(app);
   add_upscale_command(app);
+  add_convert_command(app);
   add_info_command(app);
   add_models_command(app);
   add_samplers_command(app);

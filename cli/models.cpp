@@ -25,7 +25,7 @@ void print_text(const std::vector<ModelFile>& models) {
                model.is_starter ? "  (starter model, the default)" : "");
   }
   if (models.empty()) fmt::print("There are no models.\n");
-  fmt::print("Put checkpoints (.safetensors, .ckpt) into one of:\n");
+  fmt::print("Put checkpoints (.safetensors, .gguf, .ckpt) into one of:\n");
   for (const auto& folder : model_folders()) fmt::print("  {}\n", folder.string());
 }
 

@@ -27,9 +27,10 @@ void read_all(std::span<const std::byte> file) {
     const auto checkpoint = easel::Checkpoint::parse("input", file, nullptr);
     uint8_t sum = 0;
     for (const easel::WeightData& tensor : checkpoint->tensors()) {
-      if (tensor.shape.count() * easel::size_of(tensor.dtype) != static_cast<int64_t>(tensor.bytes.size()))
+      if (easel::bytes_of(tensor.dtype, tensor.shape.count()) != static_cast<int64_t>(tensor.bytes.size()))
         __builtin_trap();
       for (const std::byte byte : tensor.bytes) sum ^= static_cast<uint8_t>(byte);
+      if (tensor.shape.count() < (1 << 20)) static_cast<void>(easel::Parameter(tensor).values());
     }
     asm volatile("" : : "r"(sum));  // the reads count
     static_cast<void>(easel::inspect(*checkpoint));

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "easel/base/error.h"
+#include "easel/base/text.h"
 
 namespace easel {
 namespace {
@@ -54,14 +55,16 @@ uint64_t regular_file_size(const Descriptor& file, const std::filesystem::path& 
   return static_cast<uint64_t>(status.st_size);
 }
 
-void write_all(const Descriptor& file, std::span<const std::byte> bytes, const std::filesystem::path& path) {
+[[noreturn]] void fail_to_write(const std::filesystem::path& path, int error_number) {
+  throw Error(ErrorCode::io_failure, "{}: cannot be written: {}{}", path.string(), reason(error_number),
+              error_number == ENOSPC ? "; free some space or choose another directory" : "");
+}
+
+void write_all(int file, std::span<const std::byte> bytes, const std::filesystem::path& path) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      throw Error(ErrorCode::io_failure, "{}: cannot be written: {}{}", path.string(), reason(errno),
-                  errno == ENOSPC ? "; free some space or choose another directory" : "");
-    }
+    if (written < 0) fail_to_write(path, errno);
     bytes = bytes.subspan(static_cast<size_t>(written));
   }
 }
@@ -73,14 +76,19 @@ std::filesystem::path aside(const std::filesystem::path& path) {
   return path.parent_path() / fmt::format(".easel.{}.{}.part", ::getpid(), counter++);
 }
 
+// Flushes to disk and gives the file its name.
+void put_in_place(int file, const std::filesystem::path& part, const std::filesystem::path& path) {
+  if (::fsync(file) != 0 || ::rename(part.c_str(), path.c_str()) != 0) fail_to_write(path, errno);
+}
+
 // A new file at aside(path), which is returned in `part`; one that a killed process left behind is passed over.
-Descriptor create_aside(const std::filesystem::path& path, std::filesystem::path& part) {
+int create_aside(const std::filesystem::path& path, std::filesystem::path& part) {
   int fd;
   do {
     part = aside(path);
     fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (fd < 0 && errno == EEXIST);
-  return Descriptor(fd);
+  return fd;
 }
 
 std::span<const std::byte> page_aligned(std::span<const std::byte> range) {
@@ -147,16 +155,11 @@ std::string read_text_file(const std::filesystem::path& path, uint64_t limit_byt
 
 void write_file_whole(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::filesystem::path part;
-  const Descriptor file = create_aside(path, part);
-  if (file.get() < 0) throw Error(ErrorCode::io_failure, "{}: cannot be written: {}", path.string(), reason(errno));
+  const Descriptor file(create_aside(path, part));
+  if (file.get() < 0) fail_to_write(path, errno);
   try {
-    write_all(file, bytes, path);
-    if (::fsync(file.get()) != 0) {
-      throw Error(ErrorCode::io_failure, "{}: cannot be written: {}", path.string(), reason(errno));
-    }
-    if (::rename(part.c_str(), path.c_str()) != 0) {
-      throw Error(ErrorCode::io_failure, "{}: cannot be written: {}", path.string(), reason(errno));
-    }
+    write_all(file.get(), bytes, path);
+    put_in_place(file.get(), part, path);
   } catch (...) {
     ::unlink(part.c_str());
     throw;
@@ -165,6 +168,31 @@ void write_file_whole(const std::filesystem::path& path, std::span<const std::by
 
 void write_file_whole(const std::filesystem::path& path, std::string_view text) {
   write_file_whole(path, std::as_bytes(std::span(text)));
+}
+
+FileWriter::FileWriter(const std::filesystem::path& path, uint64_t bytes)
+    : path_(path), descriptor_(create_aside(path, part_)) {
+  if (descriptor_ < 0) fail_to_write(path, errno);
+  // A full disk is found now, not after minutes; file systems that cannot reserve find it later.
+  if (bytes > 0 && ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) != 0 && errno == ENOSPC) {
+    ::close(descriptor_);
+    ::unlink(part_.c_str());
+    throw Error(ErrorCode::io_failure,
+                "{}: needs {}, for which the disk has no space; free some space or choose another directory",
+                path.string(), format_bytes(bytes));
+  }
+}
+
+FileWriter::~FileWriter() {
+  ::close(descriptor_);
+  if (!part_.empty()) ::unlink(part_.c_str());
+}
+
+void FileWriter::write(std::span<const std::byte> bytes) { write_all(descriptor_, bytes, path_); }
+
+void FileWriter::finish() {
+  put_in_place(descriptor_, part_, path_);
+  part_.clear();
 }
 
 DirectoryLock::DirectoryLock(const std::filesystem::path& directory)
@@ -186,7 +214,7 @@ void require_writable_directory(const std::filesystem::path& directory) {
                 failure.message());
   }
   std::filesystem::path probe;
-  const Descriptor file = create_aside(directory / "probe", probe);
+  const Descriptor file(create_aside(directory / "probe", probe));
   if (file.get() < 0) {
     throw Error(ErrorCode::io_failure, "{}: nothing can be written there: {}; choose another with --outdir",
                 directory.string(), reason(errno));

@@ -47,6 +47,24 @@ std::string read_text_file(const std::filesystem::path& path, uint64_t limit_byt
 void write_file_whole(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file_whole(const std::filesystem::path& path, std::string_view text);
 
+// The same for a large file, piece by piece. Until finish() nothing is at `path` but what was there before.
+class FileWriter {
+ public:
+  // `bytes`: the size that the file will have, for which space is reserved at once. Throws Error io_failure.
+  FileWriter(const std::filesystem::path& path, uint64_t bytes);
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  ~FileWriter();  // without finish() nothing is left behind
+
+  void write(std::span<const std::byte> bytes);
+  void finish();  // flushes to disk and renames
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path part_;  // empty once it is renamed
+  int descriptor_;
+};
+
 // While it lives, other processes and threads that want the same lock wait: for choosing a free name and taking it.
 // Where the file system knows no locks there is none.
 class DirectoryLock {

@@ -6,6 +6,7 @@
 #include "easel/base/error.h"
 #include "easel/checkpoint/contents.h"
 #include "easel/checkpoint/file_kind.h"
+#include "easel/checkpoint/gguf.h"
 #include "easel/checkpoint/safetensors.h"
 #include "easel/checkpoint/torch_file.h"
 
@@ -34,6 +35,7 @@ void use_current_name(std::string& name) {
 std::string_view name_of(CheckpointFormat format) {
   switch (format) {
     case CheckpointFormat::safetensors: return "safetensors";
+    case CheckpointFormat::gguf: return "GGUF";
     case CheckpointFormat::torch_zip: return "ckpt (zip)";
     case CheckpointFormat::torch_legacy: return "ckpt (before PyTorch 1.6)";
     case CheckpointFormat::memory: break;
@@ -61,6 +63,7 @@ std::shared_ptr<const Checkpoint> Checkpoint::parse(std::string file, std::span<
   Contents contents;
   switch (checkpoint->format_) {
     case CheckpointFormat::safetensors: contents = read_safetensors(source); break;
+    case CheckpointFormat::gguf: contents = read_gguf(source); break;
     case CheckpointFormat::torch_zip: contents = read_torch_zip(source); break;
     case CheckpointFormat::torch_legacy: contents = read_torch_legacy(source); break;
     case CheckpointFormat::memory: EASEL_ASSERT(false);

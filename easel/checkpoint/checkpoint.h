@@ -16,6 +16,7 @@ namespace easel {
 
 enum class CheckpointFormat {
   safetensors,
+  gguf,
   torch_zip,     // .ckpt of PyTorch 1.6 and later
   torch_legacy,  // the pickle stream before that
   memory,        // not from a file

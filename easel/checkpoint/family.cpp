@@ -11,13 +11,18 @@ namespace {
 constexpr std::string_view kUnetInput = "model.diffusion_model.input_blocks.0.0.weight";  // [c, in, 3, 3]
 constexpr std::string_view kProjIn = "model.diffusion_model.input_blocks.1.1.proj_in.weight";
 constexpr std::string_view kMiddleProjIn = "model.diffusion_model.middle_block.1.proj_in.weight";
+constexpr std::string_view kFinalNorm = "cond_stage_model.transformer.text_model.final_layer_norm.weight";
+constexpr int64_t kOpenClipWidth = 1024;
 constexpr std::string_view kNoiseLevels = "model.diffusion_model.label_emb.weight";
 constexpr std::string_view kWhatIsRead =
     "easel reads SD 1.x and 2.x checkpoints (also inpainting, SD 2 depth and the x4 upscaler)";
 
-// SD 2 replaced the text encoder, and the 1x1 convolutions around its transformers by linear layers.
+// SD 2 replaced the text encoder, and the 1x1 convolutions around its transformers by linear layers. Files that
+// stable-diffusion.cpp converted have the encoder under SD 1's names, and convolutions again: its width remains.
 bool is_second_generation(const Checkpoint& checkpoint) {
   if (checkpoint.has_prefix("cond_stage_model.model.")) return true;
+  const WeightData* norm = checkpoint.find(kFinalNorm);
+  if (norm != nullptr) return norm->shape.count() == kOpenClipWidth;
   if (checkpoint.has_prefix("cond_stage_model.transformer.")) return false;
   const WeightData* projection = checkpoint.find(kProjIn);
   if (projection == nullptr) projection = checkpoint.find(kMiddleProjIn);

@@ -7,6 +7,7 @@
 
 #include "easel/base/error.h"
 #include "easel/base/text.h"
+#include "easel/checkpoint/gguf.h"
 #include "easel/checkpoint/safetensors.h"
 
 namespace easel {
@@ -23,15 +24,10 @@ struct Magic {
 };
 // Files that people hand in by mistake and that carry a signature.
 constexpr std::array kForeign{
-    Magic{"GGUF"sv, "a GGUF file"},
-    Magic{"lmgg"sv, "a GGML file"},
-    Magic{"fmgg"sv, "a GGML file"},
-    Magic{"tjgg"sv, "a GGML file"},
-    Magic{"\x89HDF\r\n"sv, "an HDF5 (Keras) file"},
-    Magic{"\x93NUMPY"sv, "a NumPy array"},
-    Magic{"\x89PNG"sv, "a PNG image"},
-    Magic{"\xFF\xD8\xFF"sv, "a JPEG image"},
-    Magic{"%PDF"sv, "a PDF document"},
+    Magic{"lmgg"sv, "a GGML file"},          Magic{"fmgg"sv, "a GGML file"},
+    Magic{"tjgg"sv, "a GGML file"},          Magic{"\x89HDF\r\n"sv, "an HDF5 (Keras) file"},
+    Magic{"\x93NUMPY"sv, "a NumPy array"},   Magic{"\x89PNG"sv, "a PNG image"},
+    Magic{"\xFF\xD8\xFF"sv, "a JPEG image"}, Magic{"%PDF"sv, "a PDF document"},
 };
 constexpr std::array kArchives{
     Magic{"\x1F\x8B"sv, "a gzip archive"},
@@ -85,7 +81,8 @@ void refuse_text(const Source& source, std::string_view head) {
                 source.name, in_quotes(head.substr(0, 60)));
   }
   if (source.bytes.size() > kLengthBytes && is_text(head)) {
-    throw Error(ErrorCode::bad_checkpoint, "{}: is a text file, expected a .safetensors or .ckpt model", source.name);
+    throw Error(ErrorCode::bad_checkpoint, "{}: is a text file, expected a .safetensors, .gguf or .ckpt model",
+                source.name);
   }
 }
 
@@ -93,7 +90,7 @@ void refuse_foreign(const Source& source, std::string_view head) {
   for (const Magic& magic : kForeign) {
     if (head.starts_with(magic.bytes)) {
       throw Error(ErrorCode::bad_checkpoint,
-                  "{}: is {}; easel reads SD 1.x and 2.x checkpoints as .safetensors or .ckpt", source.name,
+                  "{}: is {}; easel reads SD 1.x and 2.x checkpoints as .safetensors, .gguf or .ckpt", source.name,
                   magic.kind);
     }
   }
@@ -109,7 +106,8 @@ void refuse_foreign(const Source& source, std::string_view head) {
   }
   if (is_onnx(head)) {
     throw Error(ErrorCode::bad_checkpoint,
-                "{}: is an ONNX file; easel reads SD 1.x and 2.x checkpoints as .safetensors or .ckpt", source.name);
+                "{}: is an ONNX file; easel reads SD 1.x and 2.x checkpoints as .safetensors, .gguf or .ckpt",
+                source.name);
   }
 }
 
@@ -121,6 +119,7 @@ CheckpointFormat checkpoint_format(const Source& source) {
   uint64_t header_bytes = 0;
   if (head.size() >= kLengthBytes) std::memcpy(&header_bytes, head.data(), sizeof header_bytes);
   const bool has_brace = head.size() > kLengthBytes && head[kLengthBytes] == '{';
+  if (head.starts_with(kGgufMagic)) return CheckpointFormat::gguf;
   if (has_brace && header_bytes <= kMaxHeaderBytes) return CheckpointFormat::safetensors;
   if (head.starts_with("PK\x03\x04"sv) || head.starts_with("PK\x05\x06"sv)) return CheckpointFormat::torch_zip;
   if (std::all_of(head.begin(), head.end(), [](char c) { return c == 0; })) {
@@ -138,12 +137,14 @@ CheckpointFormat checkpoint_format(const Source& source) {
   }
   if (has_brace) return CheckpointFormat::safetensors;  // whose reader says what is wrong with the length
   if (header_bytes < source.bytes.size()) {
-    throw Error(ErrorCode::bad_checkpoint,
-                "{}: is neither safetensors (its header should start with '{{' at byte 8) nor a PyTorch checkpoint",
-                source.name);
+    throw Error(
+        ErrorCode::bad_checkpoint,
+        "{}: is neither safetensors (its header should start with '{{' at byte 8) nor GGUF nor a PyTorch checkpoint",
+        source.name);
   }
   throw Error(ErrorCode::bad_checkpoint,
-              "{}: is not a checkpoint that easel knows; expected a .safetensors file or a PyTorch .ckpt", source.name);
+              "{}: is not a checkpoint that easel knows; expected a .safetensors or .gguf file or a PyTorch .ckpt",
+              source.name);
 }
 
 }  // namespace easel

@@ -6,7 +6,7 @@
 
 namespace easel {
 
-// Throws Error bad_checkpoint that says what the file is instead (empty, a web page, a git-LFS pointer, GGUF, ...)
+// Throws Error bad_checkpoint that says what the file is instead (empty, a web page, a git-LFS pointer, ONNX, ...)
 // and what to do.
 CheckpointFormat checkpoint_format(const Source& source);
 

@@ -17,15 +17,43 @@ struct Faults {
   std::vector<std::string> wrong;  // "NAME is [1, 2], expected [2, 2]"
 };
 
-bool is_floating(DType dtype) {
-  return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32 || dtype == DType::f64;
-}
-
 // A 1x1 convolution and a linear layer have the same bytes: trailing ones after [o, i] do not count.
 Shape without_window(const Shape& shape) {
   std::span<const int64_t> dims = shape.dims();
   while (dims.size() > 2 && dims.back() == 1) dims = dims.first(dims.size() - 1);
   return Shape(dims);
+}
+
+// What GGUF stores of a shape: leading ones are left out.
+Shape without_leading_ones(const Shape& shape) {
+  std::span<const int64_t> dims = shape.dims();
+  while (dims.size() > 1 && dims.front() == 1) dims = dims.subspan(1);
+  return Shape(dims);
+}
+
+bool is_same(const Shape& found, const Shape& expected) {
+  return without_window(found) == without_window(expected) || found == without_leading_ones(expected);
+}
+
+// Products read a weight by rows, [shape[0], the rest], so blocks must not reach from one row into the next.
+bool has_whole_blocks(const WeightData& tensor, const Shape& shape) {
+  const int64_t row = shape.rank() == 0 || shape[0] == 0 ? 1 : shape.count() / shape[0];
+  return row % block_of(tensor.dtype).elements == 0;
+}
+
+// What keeps `found` from being a weight of that shape; empty if nothing does.
+std::string misfit(const WeightData& found, const std::string& name, const Shape& expected) {
+  if (!is_same(found.shape, expected)) {
+    return fmt::format("{} is {}, expected {}", name, found.shape, expected);
+  }
+  if (!is_floating(found.dtype)) {
+    return fmt::format("{} holds {}, expected floating point", name, name_of(found.dtype));
+  }
+  if (!has_whole_blocks(found, expected)) {
+    return fmt::format("{} is {} in {}, expected rows of whole blocks of {} elements", name, expected,
+                       name_of(found.dtype), block_of(found.dtype).elements);
+  }
+  return {};
 }
 
 Parameter absent(const std::string& name, Residency residency) {
@@ -109,11 +137,8 @@ std::optional<Parameter> Weights::optional_parameter(std::string_view name, cons
   const Place place = place_of(full_name(name));
   const WeightData* found = place.checkpoint->find(place.name);
   if (found == nullptr) return std::nullopt;
-  const bool fits = without_window(found->shape) == without_window(expected);
-  if (!fits || !is_floating(found->dtype)) {
-    add_once(state_->faults[place.checkpoint->file()].wrong,
-             fits ? fmt::format("{} holds {}, expected floating point", place.name, name_of(found->dtype))
-                  : fmt::format("{} is {}, expected {}", place.name, found->shape, expected));
+  if (const std::string fault = misfit(*found, place.name, expected); !fault.empty()) {
+    add_once(state_->faults[place.checkpoint->file()].wrong, fault);
     return absent(place.name, state_->residency);
   }
   WeightData data = *found;

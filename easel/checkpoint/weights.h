@@ -26,8 +26,9 @@ class Weights {
   Weights operator/(int64_t index) const { return *this / std::to_string(index); }
   const std::string& path() const { return path_; }
 
-  // A floating-point tensor of this shape; [o, i] and [o, i, 1, 1] are the same bytes and count as the same shape.
-  // If it is missing or of another shape that is noted for require_complete() and the result has shape {0}.
+  // A floating-point tensor of this shape; [o, i] and [o, i, 1, 1] are the same bytes and count as the same shape, and
+  // so does [i] for [1, i]. If it is missing or of another shape that is noted for require_complete() and the result
+  // has shape {0}.
   Parameter parameter(std::string_view name, const Shape& expected) const;
   // Nothing if there is no such tensor; a wrong shape is noted as above.
   std::optional<Parameter> optional_parameter(std::string_view name, const Shape& expected) const;

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFoldersAbove = 4;
-constexpr std::array kModelEndings = {".safetensors", ".ckpt", ".pt", ".pth"};
+constexpr std::array kModelEndings = {".safetensors", ".gguf", ".ckpt", ".pt", ".pth"};
 
 // Expected absence and unreadable folders are the same here.
 bool is_file(const fs::path& path) {

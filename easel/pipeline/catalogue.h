@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "easel/checkpoint/convert.h"  // convert_checkpoint()
 #include "easel/checkpoint/inspect.h"
 
 namespace easel {

@@ -3,10 +3,12 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
+#include <array>
 #include <cstring>
 #include <limits>
 
 #include "easel/base/error.h"
+#include "easel/tensor/blocks.h"
 #include "easel/tensor/dtype.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -80,42 +82,68 @@ void convert_halves(std::span<const std::byte> bytes, std::span<float> out, Conv
   }
 }
 
+// Round to nearest even; a NaN stays one.
+uint16_t bf16_from_f32(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7FFFFFFF) > 0x7F800000) return static_cast<uint16_t>((bits >> 16) | 0x40);
+  return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
 }  // namespace
 
-int64_t size_of(DType dtype) {
+Block block_of(DType dtype) {
   switch (dtype) {
     case DType::f64:
-    case DType::i64: return 8;
+    case DType::i64: return {1, 8};
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32: return {1, 4};
     case DType::f16:
     case DType::bf16:
-    case DType::i16: return 2;
+    case DType::i16: return {1, 2};
     case DType::i8:
     case DType::u8:
     case DType::boolean: break;
+    case DType::q8_0: return {32, 34};
+    case DType::q4_0: return {32, 18};
+    case DType::q4_1: return {32, 20};
+    case DType::q5_0: return {32, 22};
+    case DType::q5_1: return {32, 24};
+    case DType::q2_k: return {256, 84};
+    case DType::q3_k: return {256, 110};
+    case DType::q4_k: return {256, 144};
+    case DType::q5_k: return {256, 176};
+    case DType::q6_k: return {256, 210};
   }
-  return 1;
+  return {1, 1};
+}
+
+bool is_floating(DType dtype) {
+  return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32 || dtype == DType::f64 ||
+         is_quantized(dtype);
+}
+
+int64_t bytes_of(DType dtype, int64_t elements) {
+  const Block block = block_of(dtype);
+  EASEL_ASSERT(elements % block.elements == 0);
+  return elements / block.elements * block.bytes;
+}
+
+int64_t size_of(DType dtype) {
+  const Block block = block_of(dtype);
+  EASEL_ASSERT(block.elements == 1);
+  return block.bytes;
 }
 
 std::string_view name_of(DType dtype) {
-  switch (dtype) {
-    case DType::f16: return "F16";
-    case DType::bf16: return "BF16";
-    case DType::f32: return "F32";
-    case DType::f64: return "F64";
-    case DType::i64: return "I64";
-    case DType::i32: return "I32";
-    case DType::i16: return "I16";
-    case DType::i8: return "I8";
-    case DType::u8: return "U8";
-    case DType::boolean: break;
-  }
-  return "BOOL";
+  static constexpr std::array<std::string_view, 20> kNames{"F16",  "BF16", "F32",  "F64",  "I64",  "I32",  "I16",
+                                                           "I8",   "U8",   "BOOL", "Q8_0", "Q4_0", "Q4_1", "Q5_0",
+                                                           "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"};
+  return kNames.at(static_cast<size_t>(dtype));
 }
 
 void convert_to_f32(DType dtype, std::span<const std::byte> bytes, std::span<float> out) {
-  EASEL_ASSERT(bytes.size() == out.size() * static_cast<size_t>(size_of(dtype)));
+  EASEL_ASSERT(static_cast<int64_t>(bytes.size()) == bytes_of(dtype, static_cast<int64_t>(out.size())));
   switch (dtype) {
     case DType::f16: return convert_halves(bytes, out, HWY_DYNAMIC_DISPATCH(F16ToF32));
     case DType::bf16: return convert_halves(bytes, out, HWY_DYNAMIC_DISPATCH(Bf16ToF32));
@@ -129,6 +157,22 @@ void convert_to_f32(DType dtype, std::span<const std::byte> bytes, std::span<flo
     case DType::i8: return convert_elements<int8_t>(bytes, out);
     case DType::u8:
     case DType::boolean: return convert_elements<uint8_t>(bytes, out);
+    default: return dequantize(dtype, bytes, out);
+  }
+}
+
+void convert_from_f32(DType dtype, std::span<const float> values, std::span<std::byte> bytes) {
+  if (is_quantized(dtype)) return quantize(dtype, values, bytes);
+  EASEL_ASSERT(static_cast<int64_t>(bytes.size()) == bytes_of(dtype, static_cast<int64_t>(values.size())));
+  for (size_t i = 0; i < values.size(); ++i) {
+    std::byte* const to = bytes.data() + i * static_cast<size_t>(size_of(dtype));
+    if (dtype == DType::f32) {
+      std::memcpy(to, &values[i], sizeof(float));
+    } else {
+      EASEL_ASSERT(dtype == DType::f16 || dtype == DType::bf16);
+      const uint16_t bits = dtype == DType::f16 ? f16_from_f32(values[i]) : bf16_from_f32(values[i]);
+      std::memcpy(to, &bits, sizeof bits);
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 namespace easel {
 
 Parameter::Parameter(WeightData data, Residency residency) : state_(std::make_shared<State>()) {
-  EASEL_ASSERT(static_cast<int64_t>(data.bytes.size()) == data.shape.count() * size_of(data.dtype));
+  EASEL_ASSERT(static_cast<int64_t>(data.bytes.size()) == bytes_of(data.dtype, data.shape.count()));
   state_->data = std::move(data);
   state_->residency = residency;
 }
@@ -19,7 +19,7 @@ std::vector<float> Parameter::values() const {
 Parameter Parameter::rows(int64_t begin, int64_t end) const {
   const WeightData& whole = state_->data;
   EASEL_ASSERT(0 <= begin && begin < end && end <= whole.shape.dim(0));
-  const size_t row_bytes = whole.bytes.size() / static_cast<size_t>(whole.shape.dim(0));
+  const auto row_bytes = static_cast<size_t>(bytes_of(whole.dtype, whole.shape.count() / whole.shape.dim(0)));
   std::vector<int64_t> dims(whole.shape.dims().begin(), whole.shape.dims().end());
   dims[0] = end - begin;
   WeightData part = whole;

@@ -18,7 +18,7 @@ struct WeightData {
   std::string name;  // as in the checkpoint
   Shape shape;
   DType dtype;
-  std::span<const std::byte> bytes;  // row-major, shape.count() * size_of(dtype)
+  std::span<const std::byte> bytes;  // row-major, bytes_of(dtype, shape.count())
   std::shared_ptr<const void> owner;
   const MappedFile* mapping = nullptr;  // the file that `bytes` lie in, if they do (kept alive by `owner`)
 };

@@ -8,8 +8,11 @@
 namespace easel {
 namespace {
 
-// The names that Hugging Face's transformers gave the parts of SD 1's encoder.
-TextTransformer::Parts clip_parts(const Weights& layer, const TextEncoderConfig& config) {
+// Names of Hugging Face's transformers, which SD 1 files have. Files that stable-diffusion.cpp converted have them for
+// SD 2 as well, elsewhere that has OpenCLIP's.
+bool has_hugging_face_names(const Weights& weights) { return weights.has("transformer.text_model"); }
+
+TextTransformer::Parts hugging_face_parts(const Weights& layer, const TextEncoderConfig& config) {
   const int64_t width = config.width;
   const Weights attention = layer / "self_attn";
   return {.norm1 = LayerNorm(layer / "layer_norm1", width),
@@ -40,33 +43,34 @@ TextTransformer::Parts open_clip_parts(const Weights& layer, const TextEncoderCo
 
 Parameter token_table(const Weights& weights, const TextEncoderConfig& config) {
   const Shape shape{TextEncoderConfig::kVocabulary, config.width};
-  return config.kind == TextEncoderKind::clip
+  return has_hugging_face_names(weights)
              ? weights.parameter("transformer.text_model.embeddings.token_embedding.weight", shape)
              : weights.parameter("model.token_embedding.weight", shape);
 }
 
 Parameter position_table(const Weights& weights, const TextEncoderConfig& config) {
   const Shape shape{TextEncoderConfig::kMaxTokens, config.width};
-  return config.kind == TextEncoderKind::clip
+  return has_hugging_face_names(weights)
              ? weights.parameter("transformer.text_model.embeddings.position_embedding.weight", shape)
              : weights.parameter("model.positional_embedding", shape);
 }
 
 LayerNorm final_norm(const Weights& weights, const TextEncoderConfig& config) {
-  const bool is_clip = config.kind == TextEncoderKind::clip;
-  return LayerNorm(weights / (is_clip ? "transformer.text_model.final_layer_norm" : "model.ln_final"), config.width);
+  const std::string_view name =
+      has_hugging_face_names(weights) ? "transformer.text_model.final_layer_norm" : "model.ln_final";
+  return LayerNorm(weights / name, config.width);
 }
 
 std::vector<TextTransformer> read_layers(const Weights& weights, const TextEncoderConfig& config) {
+  const bool is_clip = config.kind == TextEncoderKind::clip;
+  const Activation activation = is_clip ? Activation::quick_gelu : Activation::gelu;
   std::vector<TextTransformer> layers;
   for (int64_t i = 0; i < config.layers_used(); ++i) {
-    if (config.kind == TextEncoderKind::clip) {
-      const Weights layer = weights / "transformer.text_model.encoder.layers" / i;
-      layers.emplace_back(clip_parts(layer, config), config.heads(), Activation::quick_gelu);
-    } else {
-      const Weights layer = weights / "model.transformer.resblocks" / i;
-      layers.emplace_back(open_clip_parts(layer, config), config.heads(), Activation::gelu);
-    }
+    const TextTransformer::Parts parts =
+        has_hugging_face_names(weights)
+            ? hugging_face_parts(weights / "transformer.text_model.encoder.layers" / i, config)
+            : open_clip_parts(weights / "model.transformer.resblocks" / i, config);
+    layers.emplace_back(parts, config.heads(), activation);
   }
   return layers;
 }

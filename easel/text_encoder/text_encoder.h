@@ -19,6 +19,7 @@ struct TextEncoderConfig {
   static constexpr int64_t kVocabulary = 49408;
   static constexpr int64_t kMaxTokens = 77;
   static constexpr int64_t kHeadWidth = 64;
+  static constexpr int64_t kOpenClipWidth = 1024;  // of ViT-H
 
   TextEncoderKind kind = TextEncoderKind::clip;
   int64_t width = 768;

@@ -8,8 +8,9 @@ TextEncoderConfig TextEncoderConfig::from(const Weights& weights) {
   TextEncoderConfig config;
   if (weights.has("transformer.text_model")) {
     const Weights model = weights / "transformer.text_model";
-    config.kind = TextEncoderKind::clip;
     config.width = read_size(model, "final_layer_norm.weight", 1, 0);
+    // stable-diffusion.cpp gives OpenCLIP's encoder these names too; its width tells it.
+    config.kind = config.width == kOpenClipWidth ? TextEncoderKind::open_clip : TextEncoderKind::clip;
     config.layers = count_blocks(model, "encoder.layers");
     config.mlp_width = read_size(model, "encoder.layers.0.mlp.fc1.weight", 2, 0);
   } else {

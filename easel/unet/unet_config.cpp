@@ -54,7 +54,9 @@ void read_transformers(const Weights& weights, UNetConfig& config) {
   const bool self_attention = read_size(block, "attn1.to_k.weight", 2, 1) == channels;
   for (UNetLevel& level : config.levels) level.self_attention = self_attention || &level == &config.levels.back();
 
-  const bool is_v1 = transformer.shape("proj_in.weight").rank() == 4;
+  // SD 2 has linear layers there; stable-diffusion.cpp makes convolutions of them, but OpenCLIP's width remains.
+  constexpr int64_t kOpenClipWidth = 1024;
+  const bool is_v1 = transformer.shape("proj_in.weight").rank() == 4 && config.context_width != kOpenClipWidth;
   const bool is_upscaler = config.classes > 0;
   config.fixed_heads = is_v1 || is_upscaler ? std::optional(kFixedHeads) : std::nullopt;
 }

@@ -183,6 +183,28 @@ TEST(WriteFileWholeDeathTest, KeepsTheOldFileWhenThereIsNoRoom) {
   EXPECT_THAT(folder.names(), ElementsAre("image.png"));
 }
 
+TEST(FileWriter, TheFileAppearsAtTheEndAndInPieces) {
+  const TemporaryFolder folder;
+  folder.write("model.gguf", "old");
+  {
+    FileWriter writer(folder / "model.gguf", 6);
+    writer.write(std::as_bytes(std::span("abc", 3)));
+    EXPECT_EQ(read_text_file(folder / "model.gguf", kLimit), "old");
+    writer.write(std::as_bytes(std::span("def", 3)));
+    writer.finish();
+  }
+  EXPECT_EQ(read_text_file(folder / "model.gguf", kLimit), "abcdef");
+  EXPECT_THAT(folder.names(), ElementsAre("model.gguf"));
+}
+
+TEST(FileWriter, UnfinishedLeavesNothing) {
+  const TemporaryFolder folder;
+  folder.write("model.gguf", "old");
+  { FileWriter(folder / "model.gguf", 100).write(std::as_bytes(std::span("abc", 3))); }
+  EXPECT_EQ(read_text_file(folder / "model.gguf", kLimit), "old");
+  EXPECT_THAT(folder.names(), ElementsAre("model.gguf"));
+}
+
 TEST(WriteFileWholeDeathTest, FullDiskIsReportedWithTheCure) {
   const TemporaryFolder folder;
   const auto write_to_full_disk = [&] {

@@ -4,6 +4,7 @@
 
 #include "tests/checkpoint/expect_error.h"
 #include "tests/support/checkpoint_writer.h"
+#include "tests/support/converted_names.h"
 #include "tests/support/golden.h"
 
 namespace easel::testing {
@@ -26,6 +27,12 @@ TEST(Family, OfTheFullSizeCheckpoints) {
 TEST(Family, OfTheTinyCheckpoints) {
   EXPECT_EQ(detect_family(*Checkpoint::open(golden_path("models/sd1-tiny.ckpt"))), Family::sd1);
   EXPECT_EQ(detect_family(*Checkpoint::open(golden_path("models/sd2-tiny.safetensors"))), Family::sd2);
+}
+
+TEST(Family, OfCheckpointsThatStableDiffusionCppConverted) {
+  EXPECT_EQ(family_of(converted_structure(full_structure("sd1"))), Family::sd1);
+  EXPECT_EQ(family_of(converted_structure(full_structure("sd2"))), Family::sd2);
+  EXPECT_EQ(family_of(converted_structure(full_structure("sd2_depth_unet"))), Family::sd2_depth);
 }
 
 TEST(Family, OfSd2Inpainting) {

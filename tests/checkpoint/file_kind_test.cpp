@@ -35,7 +35,6 @@ std::vector<Case> cases() {
       {"Json", to_bytes("{\"error\":\"Access to model is restricted\"}"),
        "is JSON text (\"{\"error\":\"Access to model is restricted\"}\"), not a model"},
       {"Text", to_bytes("Entry not found, sorry"), "is a text file"},
-      {"Gguf", padded("GGUF\3\0\0\0{\0\0\0"sv, 4000), "is a GGUF file; easel reads SD 1.x and 2.x checkpoints"},
       {"Ggml", padded("lmgg", 4000), "is a GGML file"},
       {"Onnx",
        padded("\x08\x07\x12\x07pytorch\x1a\x05"

@@ -8,6 +8,7 @@
 #include "easel/checkpoint/inspect.h"
 #include "easel/checkpoint/weights.h"
 #include "tests/support/checkpoint_writer.h"
+#include "tests/support/gguf_writer.h"
 
 namespace easel::testing {
 namespace {
@@ -18,11 +19,21 @@ struct Format {
 };
 void PrintTo(const Format& item, std::ostream* out) { *out << item.name; }
 
+Bytes gguf_bytes() {
+  GgufWriter writer;
+  writer.key("general.alignment", 4).number<uint32_t>(32).key("name", 8).text("a model");
+  writer.key("comfy.gguf.orig_shape.conv.weight", 9).number<uint32_t>(5).number<uint64_t>(3);
+  writer.number<int32_t>(2).number<int32_t>(8).number<int32_t>(4);
+  writer.tensor("conv.weight", {32, 2}, 8, 0).tensor("a.bias", {3}, 0, 96).tensor("k.weight", {256}, 12, 128);
+  return writer.finish(128 + 144);
+}
+
 std::vector<Format> formats() {
   std::vector<WeightData> tensors{f32_tensor("model.diffusion_model.input_blocks.0.0.weight", {2, 4, 1, 1}),
                                   f32_tensor("cond_stage_model.model.ln_final.bias", {3}), f32_tensor("betas", {5}),
                                   f32_tensor("empty", {0})};
   return {{"safetensors", safetensors_bytes(tensors, {{"format", "pt"}})},
+          {"gguf", gguf_bytes()},
           {"zip", torch_zip_bytes(tensors)},
           {"deflated_zip", torch_zip_bytes(tensors, true)},
           {"legacy", torch_legacy_bytes(tensors)}};

@@ -108,5 +108,19 @@ TEST(Weights, AnOverlayHasAFaultListOfItsOwn) {
   EXPECT_EQ((over / "vae").parameter("x.y", {1}).shape(), (Shape{1}));
 }
 
+TEST(Weights, LeadingOnesMayBeMissing) {  // as in GGUF
+  const Weights weights({f32_tensor("head.weight", {32, 1, 1})});
+  EXPECT_EQ(weights.parameter("head.weight", {1, 32, 1, 1}).shape(), (Shape{1, 32, 1, 1}));
+  weights.require_complete();
+}
+
+TEST(Weights, BlocksMustNotReachIntoTheNextRow) {
+  const auto bytes = std::make_shared<const Bytes>(static_cast<size_t>(bytes_of(DType::q8_0, 64)));
+  const Weights weights({{.name = "w", .shape = {4, 16, 1, 1}, .dtype = DType::q8_0, .bytes = *bytes, .owner = bytes}});
+  EXPECT_EQ(weights.parameter("w", {4, 16}).shape(), Shape({0}));
+  EXPECT_THAT(message_of([&] { weights.require_complete(); }),
+              HasSubstr("w is [4, 16] in Q8_0, expected rows of whole blocks of 32 elements"));
+}
+
 }  // namespace
 }  // namespace easel::testing

@@ -34,8 +34,9 @@ std::string_view storage_type(DType dtype) {
     case DType::i16: return "ShortStorage";
     case DType::i8: return "CharStorage";
     case DType::u8: return "ByteStorage";
-    case DType::boolean: break;
+    default: break;
   }
+  EASEL_ASSERT(dtype == DType::boolean);
   return "BoolStorage";
 }
 

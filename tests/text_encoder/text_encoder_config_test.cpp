@@ -4,6 +4,7 @@
 
 #include "easel/base/error.h"
 #include "easel/text_encoder/text_encoder.h"
+#include "tests/support/converted_names.h"
 #include "tests/support/golden.h"
 
 namespace easel::testing {
@@ -38,6 +39,17 @@ TEST(TextEncoder, FindsEveryWeightOfTheFullSizeCheckpoints) {
     const TextEncoder encoder(weights);
     EXPECT_NO_THROW(weights.require_complete()) << name;
   }
+}
+
+// stable-diffusion.cpp gives OpenCLIP's encoder the names of CLIP's.
+TEST(TextEncoder, FindsOpenClipUnderTheNamesOfConvertedFiles) {
+  const Weights weights = Weights(converted_checkpoint("sd2")) / "cond_stage_model";
+  const TextEncoderConfig config = TextEncoderConfig::from(weights);
+  EXPECT_EQ(config.kind, TextEncoderKind::open_clip);
+  EXPECT_EQ(config.layers_used(), 23);
+  EXPECT_EQ(config.mlp_width, 4096);
+  const TextEncoder encoder(weights, config);
+  EXPECT_NO_THROW(weights.require_complete());
 }
 
 TEST(TextEncoder, SaysThatThereIsNone) {

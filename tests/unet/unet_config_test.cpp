@@ -6,6 +6,7 @@
 
 #include "easel/base/error.h"
 #include "easel/unet/unet.h"
+#include "tests/support/converted_names.h"
 #include "tests/support/golden.h"
 
 namespace easel::testing {
@@ -127,6 +128,14 @@ TEST(UNet, NamesWhatDoesNotFit) {
                 reshape(tensors, "out.2.weight", {4, 64, 3, 3});
               }),
               HasSubstr("out.2.weight is [4, 64, 3, 3], expected [4, 320, 3, 3]"));
+}
+
+// stable-diffusion.cpp makes 1x1 convolutions of SD 2's linear layers, as SD 1 has them.
+TEST(UNetConfig, OfSd2AsStableDiffusionCppConvertsIt) {
+  const Weights weights = Weights(converted_checkpoint("sd2")) / "model.diffusion_model";
+  const UNetConfig config = UNetConfig::from(weights);
+  EXPECT_EQ(config.fixed_heads, std::nullopt);
+  EXPECT_EQ(config.context_width, 1024);
 }
 
 }  // namespace

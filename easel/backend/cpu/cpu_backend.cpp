@@ -137,7 +137,7 @@ void CpuBackend::layer_norm(const Tensor& x, const Parameter& weight, const Para
 void CpuBackend::embedding(const Tensor& ids, const Parameter& table, Tensor& out) {
   // Few rows are used, so they are unpacked one by one and the table is never packed.
   const int64_t width = table.shape().dim(1);
-  const auto row_bytes = static_cast<size_t>(width * size_of(table.dtype()));
+  const auto row_bytes = static_cast<size_t>(bytes_of(table.dtype(), width));
   const auto tokens = ids.data<int32_t>();
   for (size_t i = 0; i < tokens.size(); ++i) {
     convert_to_f32(table.dtype(), table.bytes().subspan(static_cast<size_t>(tokens[i]) * row_bytes, row_bytes),

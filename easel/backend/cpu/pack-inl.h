@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "easel/tensor/block_readers-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace easel::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -21,9 +23,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Columns of a panel: two vectors.
 HWY_INLINE size_t PanelWidth() { return 2 * hn::Lanes(hn::ScalableTag<float>()); }
 
-// Element readers: Load gives Lanes(d) elements from `index` on as f32.
+// Element readers: Load gives Lanes(d) elements from `index` on as f32. Those of quantised types are in
+// block_readers-inl.h; kElements of a row take kBytes.
 struct F16Reader {
-  static constexpr size_t kBytes = 2;
+  static constexpr size_t kElements = 1, kBytes = 2;
   template <class D>
   static HWY_INLINE hn::Vec<D> Load(D d, const std::byte* row, size_t index) {
     const hn::Rebind<uint16_t, D> du;
@@ -32,7 +35,7 @@ struct F16Reader {
   }
 };
 struct Bf16Reader {
-  static constexpr size_t kBytes = 2;
+  static constexpr size_t kElements = 1, kBytes = 2;
   template <class D>
   static HWY_INLINE hn::Vec<D> Load(D d, const std::byte* row, size_t index) {
     const hn::Rebind<uint16_t, D> du;
@@ -42,12 +45,17 @@ struct Bf16Reader {
   }
 };
 struct F32Reader {
-  static constexpr size_t kBytes = 4;
+  static constexpr size_t kElements = 1, kBytes = 4;
   template <class D>
   static HWY_INLINE hn::Vec<D> Load(D d, const std::byte* row, size_t index) {
     return hn::LoadU(d, reinterpret_cast<const float*>(row + 4 * index));
   }
 };
+
+template <class Reader>
+HWY_INLINE constexpr size_t BytesOf(size_t elements) {
+  return elements / Reader::kElements * Reader::kBytes;
+}
 
 inline constexpr size_t kPackChunk = 64;  // columns transposed at a time, so that the scratch stays in the L1 cache
 inline constexpr size_t kPrefetchAhead = 256;  // columns; rows lie far apart, so the processor does not foresee them
@@ -63,7 +71,7 @@ void PackChunk(const WeightRows& weight, size_t first_row, size_t rows, size_t f
   const size_t width = PanelWidth();
   HWY_ALIGN float groups[8][kPackChunk * 4];
   HWY_ALIGN float rest[4][16];
-  const size_t row_bytes = weight.row_elements * Reader::kBytes;
+  const size_t row_bytes = BytesOf<Reader>(weight.row_elements);
   for (size_t group = 0; group * 4 < width; ++group) {
     const std::byte* row[4];
     bool inside[4];
@@ -79,7 +87,7 @@ void PackChunk(const WeightRows& weight, size_t first_row, size_t rows, size_t f
       hn::StoreInterleaved4(load(0, column), load(1, column), load(2, column), load(3, column), d,
                             groups[group] + column * 4);
     }
-    if (column == columns) continue;
+    if (Reader::kElements > 1 || column == columns) continue;  // blocks are whole vectors
     // The last columns: only whole elements inside the row may be read.
     for (size_t i = 0; i < 4; ++i) {
       std::byte tail[16 * 4] = {};
@@ -108,16 +116,16 @@ template <class Reader>
 HWY_INLINE void PrefetchRows(const WeightRows& weight, size_t first_row, size_t rows, size_t first_column,
                              size_t columns) {
   if (first_column >= weight.row_elements) return;
-  const size_t bytes = std::min(columns, weight.row_elements - first_column) * Reader::kBytes;
+  const size_t bytes = BytesOf<Reader>(std::min(columns, weight.row_elements - first_column));
   for (size_t i = 0; i < rows; ++i) {
     const std::byte* const from =
-        weight.bytes + ((first_row + i) * weight.row_elements + first_column) * Reader::kBytes;
+        weight.bytes + (first_row + i) * BytesOf<Reader>(weight.row_elements) + BytesOf<Reader>(first_column);
     for (size_t offset = 0; offset < bytes; offset += kCacheLineBytes) hwy::Prefetch(from + offset);
   }
 }
 
-// Rows [first_row, first_row + rows) and columns [first_column, first_column + columns) of the weight
-// -> panel [columns, PanelWidth()]; missing rows become zeros.
+// Rows [first_row, first_row + rows) and columns [first_column, first_column + columns) of the weight, in quantised
+// weights multiples of 32 -> panel [columns, PanelWidth()]; missing rows become zeros.
 template <class Reader>
 void PackPanelOf(const WeightRows& weight, size_t first_row, size_t rows, size_t first_column, size_t columns,
                  float* panel) {
@@ -130,10 +138,25 @@ void PackPanelOf(const WeightRows& weight, size_t first_row, size_t rows, size_t
 
 HWY_INLINE void PackPanel(const WeightRows& weight, size_t first_row, size_t rows, size_t first_column, size_t columns,
                           float* panel) {
+  namespace blocks = easel::HWY_NAMESPACE;
+  const auto pack = [&](auto reader) {
+    PackPanelOf<decltype(reader)>(weight, first_row, rows, first_column, columns, panel);
+  };
   switch (weight.type) {
-    case WeightType::f16: return PackPanelOf<F16Reader>(weight, first_row, rows, first_column, columns, panel);
-    case WeightType::bf16: return PackPanelOf<Bf16Reader>(weight, first_row, rows, first_column, columns, panel);
-    case WeightType::f32: return PackPanelOf<F32Reader>(weight, first_row, rows, first_column, columns, panel);
+    case WeightType::f16: return pack(F16Reader());
+    case WeightType::bf16: return pack(Bf16Reader());
+    case WeightType::f32: return pack(F32Reader());
+    case WeightType::q8_0: return pack(blocks::Q8_0Reader());
+    case WeightType::q4_0: return pack(blocks::Q4_0Reader());
+    case WeightType::q4_1: return pack(blocks::Q4_1Reader());
+    case WeightType::q5_0: return pack(blocks::Q5_0Reader());
+    case WeightType::q5_1: return pack(blocks::Q5_1Reader());
+    case WeightType::q2_k: return pack(blocks::Q2_KReader());
+    case WeightType::q3_k: return pack(blocks::Q3_KReader());
+    case WeightType::q4_k: return pack(blocks::Q4_KReader());
+    case WeightType::q5_k: return pack(blocks::Q5_KReader());
+    case WeightType::q6_k: return pack(blocks::Q6_KReader());
+    default: EASEL_ASSERT(false);  // weight_rows() gives no others
   }
 }
 
