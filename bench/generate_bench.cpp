@@ -1,7 +1,7 @@
 // Seconds per stage of one image from a full-size SD checkpoint, each beside what direct f32 arithmetic would need at
 // the rate of oneDNN's matrix product, measured before and after in the same run. Writes JSON to standard output.
 //
-//   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS]
+//   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,11 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "bench/matmul_rate.h"
 #include "easel/backend/devices.h"
 #include "easel/base/system.h"
 #include "easel/checkpoint/checkpoint.h"
 #include "easel/checkpoint/weights.h"
+#include "easel/pipeline/int8_layers.h"
 #include "easel/text_encoder/text_encoder.h"
 #include "easel/unet/unet.h"
 #include "easel/vae/vae_decoder.h"
@@ -67,27 +67,25 @@ nlohmann::json report(const Stage& stage, double gflops) {
 
 nlohmann::json families(const Profile& profile) {
   nlohmann::json out;
-  for (const OpRecord& record : profile.records()) {
-    const std::string name(name_of(record.family));
-    if (!out.contains(name)) out[name] = nlohmann::json::object();
-    auto& family = out[name];
-    family["calls"] = family.value("calls", 0) + 1;
-    family["seconds"] = family.value("seconds", 0.0) + record.duration.count();
-    family["gflop"] = family.value("gflop", 0.0) + record.flops * 1e-9;
-  }
-  for (auto& [name, family] : out.items()) {
-    family["gflop_per_second"] = family["gflop"].get<double>() / family["seconds"].get<double>();
+  for (const FamilyTotal& total : totals_by_family(profile)) {
+    out[name_of(total.family)] = {{"calls", total.calls},
+                                  {"seconds", total.seconds},
+                                  {"gflop", total.flops * 1e-9},
+                                  {"gflop_per_second", total.flops * 1e-9 / total.seconds},
+                                  {"gbyte", total.bytes * 1e-9}};
   }
   return out;
 }
 
-void run(const std::string& path, int64_t size_px, int repeats, int threads) {
-  const double rate_before = matmul_gflops();
+void run(const std::string& path, int64_t size_px, int repeats, int threads, bool int8) {
+  const double rate_before = matmul_gflops(threads);
   const auto profile = std::make_shared<Profile>();
-  const auto device = open_device({.threads = threads, .profile = profile});
+  const auto device =
+      open_device({.threads = threads, .int8_weights = int8 ? allows_int8 : nullptr, .profile = profile});
   std::optional<UNet> unet;
   std::optional<UNet::Conditioning> conditioning;
-  nlohmann::json out{{"checkpoint", path}, {"size_px", size_px}, {"threads", threads}};
+  nlohmann::json out{
+      {"checkpoint", path}, {"size_px", size_px}, {"threads", threads}, {"precision", int8 ? "int8" : "full"}};
 
   const auto start = std::chrono::steady_clock::now();
   const auto checkpoint = Checkpoint::open(path);
@@ -111,7 +109,7 @@ void run(const std::string& path, int64_t size_px, int repeats, int threads) {
   const Stage decode = measure(*profile, std::max(1, repeats / 2), [&] { decoder(x.slice(0, 1)); });
   out["vae_families"] = families(*profile);
 
-  const double rate_after = matmul_gflops();
+  const double rate_after = matmul_gflops(threads);
   const double rate = std::max(rate_before, rate_after);
   out["matmul_gflops_before"] = rate_before;
   out["matmul_gflops_after"] = rate_after;
@@ -127,13 +125,14 @@ void run(const std::string& path, int64_t size_px, int repeats, int threads) {
 
 int main(int argc, char** argv) {
   easel::limit_spinning(argv);
-  if (argc < 2 || argc > 5) {
-    fmt::print(stderr, "usage: generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS]\n");
+  if (argc < 2 || argc > 6) {
+    fmt::print(stderr, "usage: generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8]\n");
     return 2;
   }
   const auto argument = [&](int index, int fallback) { return argc > index ? std::atoi(argv[index]) : fallback; };
   try {
-    easel::bench::run(argv[1], argument(2, 512), argument(3, 3), argument(4, easel::processor_count()));
+    easel::bench::run(argv[1], argument(2, 512), argument(3, 3), argument(4, easel::processor_count()),
+                      argc > 5 && std::string_view(argv[5]) == "int8");
   } catch (const easel::Error& error) {
     fmt::print(stderr, "generate_bench: {}\n", error.what());
     return 1;

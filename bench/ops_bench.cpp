@@ -5,7 +5,6 @@
 #include <memory>
 #include <random>
 
-#include "bench/matmul_rate.h"
 #include "easel/backend/devices.h"
 #include "easel/ops/ops.h"
 
@@ -207,7 +206,7 @@ BENCHMARK(max_pool)->UseRealTime();
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::AddCustomContext("onednn_matmul_gflops", std::to_string(easel::bench::matmul_gflops()));
+  benchmark::AddCustomContext("onednn_matmul_gflops", std::to_string(easel::matmul_gflops()));
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

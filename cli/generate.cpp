@@ -168,6 +168,7 @@ void run_generate(const std::string& command, const Request& request, const Mode
                   const OutputArgs& output_args, const std::optional<ImageSettings>& like) {
   const Clock::time_point start = Clock::now();
   catch_interrupts();
+  check_profile(model.profile, output_args.quiet);
   Output output(command, output_args, request);
   std::optional<Plot> plot;
   if (!output_args.plot.empty()) plot = plan_plot(request, output_args.plot);
@@ -201,11 +202,15 @@ void run_generate(const std::string& command, const Request& request, const Mode
   progress.clear();
 
   const Seconds total = Clock::now() - start;
+  std::optional<ProfileReport> profile;
+  if (model.profile.wanted()) profile = pipeline.profile();
+  if (profile) save_trace(model.profile, *profile);
   if (output_args.json) {
-    fmt::print("{}\n", summary_json(result, pipeline.model(), output.files(), total));
+    fmt::print("{}\n", summary_json(result, pipeline.model(), output.files(), total, profile));
   } else if (!output_args.quiet) {
     print_files(output.files());
     fmt::print("{}\n", summary_text(result, total));
+    if (model.profile.table) fmt::print("{}", to_text(*profile));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/profile_options.h"
 #include "easel/pipeline/pipeline.h"
 
 namespace CLI {
@@ -22,6 +23,7 @@ struct ModelArgs {
   std::string memory_limit = {};
   bool low_memory = false;
   std::string precision = {};
+  ProfileArgs profile = {};
 };
 
 void add_model_options(CLI::App& command, ModelArgs& args);

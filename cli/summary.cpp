@@ -48,7 +48,8 @@ std::vector<std::pair<std::string, double>> stage_seconds(const StageTimes& time
           {"decoding", times.decoding.count()}, {"total", total.count()}};
 }
 
-std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total) {
+std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total,
+                         const std::optional<ProfileReport>& profile) {
   const StageTimes& times = result.times;
   Json json;
   json["seed"] = *result.request.seed;
@@ -68,6 +69,7 @@ std::string summary_json(const Result& result, const ModelDescription& model, co
   json["peak_rss_bytes"] = peak_resident_bytes();
   json["peak_tensor_bytes"] = result.peak_tensor_bytes;
   json["warnings"] = result.warnings;
+  if (profile) json["profile"] = Json::parse(to_json(*profile));
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 

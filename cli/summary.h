@@ -24,6 +24,7 @@ std::vector<std::pair<std::string, double>> stage_seconds(const StageTimes& time
 // A line for people.
 std::string summary_text(const Result& result, Seconds total);
 // For programs: --json.
-std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total);
+std::string summary_json(const Result& result, const ModelDescription& model, const SavedFiles& files, Seconds total,
+                         const std::optional<ProfileReport>& profile);
 
 }  // namespace easel::cli

@@ -123,6 +123,7 @@ Upscaler open_upscaler(const UpscaleArgs& args) {
     refuse_with_lanczos(model.low_memory, "--low-memory");
     refuse_with_lanczos(!model.memory_limit.empty(), "--memory-limit");
     refuse_with_lanczos(!model.precision.empty(), "--precision");
+    refuse_with_lanczos(model.profile.wanted(), "--profile");
     refuse_with_lanczos(model.threads != 0, "--threads");
     return {};
   }
@@ -172,7 +173,7 @@ std::string summary_text(const UpscaleResult& result, const UpscalerDescription&
 }
 
 std::string summary_json(const UpscaleArgs& args, const UpscaleResult& result, const UpscalerDescription& upscaler,
-                         Seconds total) {
+                         Seconds total, const std::optional<ProfileReport>& profile) {
   const StageTimes& times = result.times;
   Json json{{"file", args.output}, {"width", result.image.width_px()}, {"height", result.image.height_px()}};
   json["upscaler"] = {{"kind", name_of(upscaler.kind)}, {"name", upscaler.name}, {"file", upscaler.file}};
@@ -186,6 +187,7 @@ std::string summary_json(const UpscaleArgs& args, const UpscaleResult& result, c
   json["peak_rss_bytes"] = peak_resident_bytes();
   json["peak_tensor_bytes"] = result.peak_tensor_bytes;
   json["warnings"] = result.warnings;
+  if (profile) json["profile"] = Json::parse(to_json(*profile));
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
@@ -193,6 +195,7 @@ void run(const UpscaleArgs& args) {
   const Clock::time_point start = Clock::now();
   catch_interrupts();
   require_writable_file(args.output);
+  check_profile(args.model.profile, args.quiet);
   const DecodedImage source = load_image(args.image);
   ProgressPrinter progress(progress_style(args.quiet));
   if (source.alpha) progress.note("note: the transparency of the image is left out");
@@ -215,10 +218,14 @@ void run(const UpscaleArgs& args) {
   save_to(args.output, result.image, result.parameters);
 
   const Seconds total = Clock::now() - start;
+  std::optional<ProfileReport> profile;
+  if (args.model.profile.wanted()) profile = upscaler.profile();
+  if (profile) save_trace(args.model.profile, *profile);
   if (args.json) {
-    fmt::print("{}\n", summary_json(args, result, upscaler.description(), total));
+    fmt::print("{}\n", summary_json(args, result, upscaler.description(), total, profile));
   } else if (!args.quiet) {
     fmt::print("{}\n{}\n", args.output, summary_text(result, upscaler.description(), total));
+    if (args.model.profile.table) fmt::print("{}", to_text(*profile));
   }
 }
 
@@ -230,6 +237,7 @@ void add_upscale_command(CLI::App& app) {
   add_image_options(*command, *args);
   add_diffusion_options(*command, *args);
   add_model_options(*command, args->model);
+  add_profile_options(*command, args->model.profile);
   command->callback([args] { run(*args); });
 }
 

@@ -1,6 +1,8 @@
 #include "easel/backend/devices.h"
 
 #include "easel/backend/cpu/cpu_backend.h"
+#include "easel/backend/cpu/int8_dot.h"
+#include "easel/backend/cpu/matmul_rate.h"
 #include "easel/base/error.h"
 #include "easel/base/system.h"
 
@@ -15,10 +17,14 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
                 options.threads);
   }
   const int threads = options.threads > 0 ? options.threads : processor_count();
-  std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads);
+  std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads, options.int8_weights);
   if (options.profile) backend = make_profiling_backend(std::move(backend), options.profile);
   return std::make_shared<const Device>(
       DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes), std::move(backend));
 }
+
+bool int8_is_fast() { return cpu::int8_variants().front().is_fast; }
+
+double matmul_gflops(int threads) { return cpu::matmul_gflops(threads > 0 ? threads : processor_count()); }
 
 }  // namespace easel

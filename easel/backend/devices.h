@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "easel/backend/profile.h"
 #include "easel/tensor/device.h"
@@ -15,10 +17,18 @@ struct DeviceOptions {
   std::string name = "cpu";
   int threads = 0;  // 0: all processors of the machine
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
+  // Given a weight's name: whether products and convolutions with it may be of 8-bit integers. Empty: none.
+  std::function<bool(std::string_view)> int8_weights = {};
   std::shared_ptr<Profile> profile = nullptr;  // where every operation is written down, if given
 };
 
 // Throws Error invalid_request for an unknown name or a thread count out of 1..1024.
 std::shared_ptr<const Device> open_device(const DeviceOptions& options = {});
+
+// What this machine reaches on a large f32 matrix product, measured now, in about a second. threads as above.
+double matmul_gflops(int threads = 0);
+
+// Whether this processor multiplies 8-bit integers faster than floats (VNNI).
+bool int8_is_fast();
 
 }  // namespace easel

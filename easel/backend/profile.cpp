@@ -1,5 +1,6 @@
 #include "easel/backend/profile.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace easel {
@@ -114,6 +115,20 @@ std::string_view name_of(OpFamily family) {
 double Profile::flops() const {
   return std::accumulate(records_.begin(), records_.end(), 0.0,
                          [](double sum, const OpRecord& record) { return sum + record.flops; });
+}
+
+std::vector<FamilyTotal> totals_by_family(const Profile& profile) {
+  std::vector<FamilyTotal> totals;
+  for (const OpRecord& record : profile.records()) {
+    auto total = std::ranges::find(totals, record.family, &FamilyTotal::family);
+    if (total == totals.end()) total = totals.insert(totals.end(), FamilyTotal{.family = record.family});
+    ++total->calls;
+    total->seconds += record.duration.count();
+    total->flops += record.flops;
+    total->bytes += record.bytes;
+  }
+  std::ranges::sort(totals, std::ranges::greater(), &FamilyTotal::seconds);
+  return totals;
 }
 
 std::unique_ptr<Backend> make_profiling_backend(std::shared_ptr<Backend> inner, std::shared_ptr<Profile> profile) {

@@ -36,6 +36,16 @@ class Profile {
   std::vector<OpRecord> records_;
 };
 
+struct FamilyTotal {
+  OpFamily family;
+  int64_t calls = 0;
+  double seconds = 0.0;
+  double flops = 0.0;
+  double bytes = 0.0;
+};
+// The sums of all records of each family, longest first; families without records are left out.
+std::vector<FamilyTotal> totals_by_family(const Profile& profile);
+
 // A backend that lets `inner` work and writes each operation into `profile`. For one thread of calls.
 std::unique_ptr<Backend> make_profiling_backend(std::shared_ptr<Backend> inner, std::shared_ptr<Profile> profile);
 

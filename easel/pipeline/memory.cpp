@@ -29,7 +29,7 @@ int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
 [[noreturn]] void refuse(const Model& model, const JobSize& job, uint64_t needed, uint64_t available) {
   std::vector<std::string> cures = {"a smaller --width and --height"};
   if (job.batch > 1) cures.push_back("a smaller --batch-size");
-  if (4 * kept_weight_bytes(model, model.weight_bytes().unet) > needed) cures.push_back("--low-memory");
+  if (4 * kept_unet_bytes(model) > needed) cures.push_back("--low-memory");
   throw Error(
       ErrorCode::out_of_memory,
       "{}x{} in batches of {} with {} needs about {} of memory, but {} can be had; try {}, or close other programs",
@@ -42,6 +42,13 @@ int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
 // Most weights are read from the mapped file at each use (docs/adr/0006), whose pages the system may take back: packed
 // and kept are strided convolutions and the time embedding, a twentieth of a UNet.
 uint64_t kept_weight_bytes(const Model& model, uint64_t bytes) { return model.is_streamed() ? 0 : bytes / 20; }
+
+// As 8-bit integers weights are packed and kept.
+uint64_t kept_unet_bytes(const Model& model) {
+  const uint64_t bytes = model.weight_bytes().unet;
+  const bool keeps_integers = model.is_int8() && !model.is_streamed();
+  return kept_weight_bytes(model, bytes) + (keeps_integers ? bytes / sizeof(float) : 0);
+}
 
 uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
   int64_t widest = 0;
@@ -68,7 +75,7 @@ MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t availabl
   const int64_t latents = job.latents * job.batch;
   const Model::WeightBytes& weights = model.weight_bytes();
   const uint64_t base = kProgramBytes + kLargestPackingBytes;
-  const uint64_t unet_weights = kept_weight_bytes(model, weights.unet);
+  const uint64_t unet_weights = kept_unet_bytes(model);
   const uint64_t text = kept_weight_bytes(model, weights.text_encoder);
   const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents);
   const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;

@@ -76,6 +76,7 @@ Model::Model(const ModelOptions& options)
     : checkpoint_(Checkpoint::open(options.checkpoint)),
       family_(accepted_family(*checkpoint_, options.families)),
       residency_(options.residency),
+      is_int8_(options.int8),
       weights_(open_weights(checkpoint_, options)) {
   const ModelConfig config = config_of(options);
   check_config(config, options, family_);

@@ -33,6 +33,7 @@ struct ModelOptions {
   std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
   std::optional<Parameterization> parameterization = {};  // otherwise found out
   Residency residency = Residency::packed;
+  bool int8 = false;  // the device computes with 8-bit integers where it may: what memory weights take
 };
 
 class Model {
@@ -47,6 +48,7 @@ class Model {
   const std::string& hash(const std::function<void()>& pulse = {});
   Family family() const { return family_; }
   bool is_streamed() const { return residency_ == Residency::streamed; }
+  bool is_int8() const { return is_int8_; }
   double scale_factor() const { return scale_factor_; }
   int64_t vae_factor() const { return vae_decoder_->config().factor(); }
   const NoiseSchedule& schedule() const { return schedule_; }
@@ -91,6 +93,7 @@ class Model {
   std::shared_ptr<const Checkpoint> checkpoint_;
   Family family_;
   Residency residency_;
+  bool is_int8_;
   std::optional<std::string> hash_;
   std::optional<Parameterization> parameterization_;
   double scale_factor_;

@@ -1,6 +1,7 @@
 #include "easel/pipeline/model_options.h"
 
 #include "easel/base/error.h"
+#include "easel/pipeline/int8_layers.h"
 
 namespace easel {
 namespace {
@@ -20,7 +21,16 @@ ModelOptions model_options(const PipelineOptions& options, std::span<const Famil
           .config = options.config,
           .vae = options.vae,
           .parameterization = parse_prediction(options.prediction),
-          .residency = options.low_memory ? Residency::streamed : Residency::packed};
+          .residency = options.low_memory ? Residency::streamed : Residency::packed,
+          .int8 = options.precision == Precision::int8};
+}
+
+DeviceOptions device_options(const PipelineOptions& options, std::shared_ptr<Profile> profile) {
+  DeviceOptions device{
+      .name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes};
+  if (options.precision == Precision::int8) device.int8_weights = allows_int8;
+  device.profile = std::move(profile);
+  return device;
 }
 
 }  // namespace easel

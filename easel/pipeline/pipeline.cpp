@@ -5,6 +5,7 @@
 #include "easel/pipeline/assets.h"
 #include "easel/pipeline/job.h"
 #include "easel/pipeline/model_options.h"
+#include "easel/pipeline/profiling.h"
 #include "easel/pipeline/timed.h"
 
 namespace easel {
@@ -23,12 +24,15 @@ std::string_view name_of(Stage stage) {
 
 struct Pipeline::State {
   explicit State(const PipelineOptions& options)
-      : device(open_device(
-            {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes})),
+      : profile(options.profile ? std::make_shared<Profile>() : nullptr),
+        threads(options.threads),
+        device(open_device(device_options(options, profile))),
         model(model_options(options, kDrawingFamilies)),
         prompts(Tokenizer::open(require_asset(kBpeMerges))),
         memory_limit_bytes(options.memory_limit_bytes) {}
 
+  std::shared_ptr<Profile> profile;  // if wanted
+  int threads;
   std::shared_ptr<const Device> device;  // outlives all tensors below
   Model model;
   PromptEncoder prompts;
@@ -61,6 +65,8 @@ Request Pipeline::completed(const Request& request) {
   completed.variation_seed = request.variation_seed;
   return completed;
 }
+
+ProfileReport Pipeline::profile() const { return report_of(state_->profile, state_->threads); }
 
 ModelDescription Pipeline::model() const {
   const auto& parameterization = state_->model.parameterization();

@@ -7,10 +7,16 @@
 #include <optional>
 #include <string>
 
+#include "easel/pipeline/profile_report.h"
 #include "easel/pipeline/request.h"
 #include "easel/pipeline/result.h"
 
 namespace easel {
+
+enum class Precision {
+  full,
+  int8,  // most products and convolutions of the UNet with 8-bit integers: faster with VNNI, not quite the same images
+};
 
 struct PipelineOptions {
   std::filesystem::path checkpoint;
@@ -21,6 +27,8 @@ struct PipelineOptions {
   int threads = 0;  // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
   bool low_memory = false;  // weights are read afresh from the file at each use
+  Precision precision = Precision::full;
+  bool profile = false;  // every operation is timed: see ProfileReport
 };
 
 struct ModelDescription {
@@ -46,11 +54,16 @@ class Pipeline {
   Request completed(const Request& request);
 
   ModelDescription model() const;
+  // Of all requests so far; measures the machine, too. Only with PipelineOptions::profile.
+  ProfileReport profile() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// Whether this processor gains speed by Precision::int8, and not only memory.
+bool int8_is_fast();  // easel/backend/devices.h
 
 // "easel 0.1.0"
 std::string program_version();

@@ -9,6 +9,7 @@
 #include "easel/pipeline/diffusion_upscale.h"
 #include "easel/pipeline/model_options.h"
 #include "easel/pipeline/network_upscale.h"
+#include "easel/pipeline/profiling.h"
 #include "easel/pipeline/timed.h"
 #include "easel/upscale/rrdbnet_file.h"
 
@@ -36,6 +37,7 @@ void refuse_model_options(const PipelineOptions& options) {
   refuse_if(options.config.has_value(), "a configuration");
   refuse_if(options.vae.has_value(), "a VAE");
   refuse_if(options.prediction.has_value(), "the kind of prediction");
+  refuse_if(options.precision != Precision::full, "precision int8");
 }
 
 bool is_latent_diffusion(const Checkpoint& checkpoint) { return checkpoint.has_prefix("model.diffusion_model."); }
@@ -59,6 +61,8 @@ UpscaleResult upscale_with_lanczos(const UpscaleRequest& request) {
 }  // namespace
 
 struct Upscaler::State {
+  std::shared_ptr<Profile> profile = {};  // if wanted
+  int threads = 0;
   std::shared_ptr<const Device> device = {};  // outlives all tensors below
   uint64_t memory_limit_bytes = 0;
   std::variant<std::monostate, NetworkFile, Diffusion> upscaler = {};
@@ -73,8 +77,9 @@ Upscaler::Upscaler() : state_(std::make_unique<State>()) {}
 Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
   const Timed timed(state_->open_time);
   state_->memory_limit_bytes = options.memory_limit_bytes;
-  state_->device = open_device(
-      {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes});
+  if (options.profile) state_->profile = std::make_shared<Profile>();
+  state_->threads = options.threads;
+  state_->device = open_device(device_options(options, state_->profile));
   const auto checkpoint = Checkpoint::open(options.checkpoint);
   if (is_latent_diffusion(*checkpoint)) {
     state_->upscaler = Diffusion{Model(model_options(options, kUpscalingFamilies)),
@@ -108,6 +113,8 @@ UpscaleResult Upscaler::upscale(const UpscaleRequest& request, const Callbacks& 
   result.times.open = state_->open_time;
   return result;
 }
+
+ProfileReport Upscaler::profile() const { return report_of(state_->profile, state_->threads); }
 
 UpscalerDescription Upscaler::description() const {
   if (const Diffusion* diffusion = state_->diffusion()) {

@@ -45,6 +45,8 @@ class Upscaler {
   UpscaleResult upscale(const UpscaleRequest& request, const Callbacks& callbacks = {});
 
   UpscalerDescription description() const;
+  // As Pipeline::profile().
+  ProfileReport profile() const;
 
  private:
   struct State;

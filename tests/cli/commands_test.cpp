@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "easel/image/codec.h"
@@ -62,6 +63,21 @@ TEST_F(Commands, ImagesAreNumberedAndNothingIsOverwritten) {
   EXPECT_THAT(names("other"), UnorderedElementsAre("00000-7.png", "00001-8.png"));
   EXPECT_EQ(draw({"--seed", "7", "--n_samples", "2", "--skip_save", "--outdir", "third"}).status, 0);
   EXPECT_THAT(names("third"), UnorderedElementsAre("grid-0000.png"));
+}
+
+TEST_F(Commands, ProfilesTellWhereTheTimeWent) {
+  const Finished table = draw({"--profile", "--profile-trace", "trace.json"});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("conv3x3"), HasSubstr("attention"), HasSubstr("limit: ")));
+  std::ifstream trace(folder_ / "trace.json");
+  EXPECT_GT(Json::parse(trace)["traceEvents"].size(), 100u);
+  const Finished json = draw({"--profile", "--json"});
+  EXPECT_GT(Json::parse(json.out)["profile"]["matmul_gflops"], 0.0);
+
+  const Finished quiet = draw({"--profile", "--quiet"});
+  EXPECT_EQ(quiet.status, 2);
+  EXPECT_THAT(quiet.err, HasSubstr("--quiet and --profile contradict each other; --profile-trace FILE goes with"));
+  EXPECT_THAT(draw({"--profile-trace", "."}).err, HasSubstr(". is a directory; --profile-trace takes a file name"));
 }
 
 TEST_F(Commands, RunsSideBySideShareAFolder) {

@@ -7,6 +7,8 @@
 
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/group_norm.h"
+#include "easel/backend/cpu/int8_conv.h"
+#include "easel/backend/cpu/int8_linear.h"
 #include "easel/backend/cpu/kernels.h"
 #include "easel/backend/cpu/linear.h"
 #include "easel/backend/cpu/parallel.h"
@@ -54,7 +56,9 @@ Tensor wrapped_around(int threads, const Tensor& x, const Padding& padding) {
 
 void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                         Tensor& out) {
-  if (winograd_applies(x, weight, options)) {
+  if (int8_conv_applies(x, weight, options) && uses_int8(weight)) {
+    int8_conv2d(threads_, x, weight, bias, options, out);
+  } else if (winograd_applies(x, weight, options)) {
     winograd_conv2d(threads_, x, weight, bias, options, out);
     weight.finish_use();
   } else if (is_pointwise(weight, options) && !options.image_bias) {
@@ -101,11 +105,13 @@ void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const P
 
 void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
                         Tensor& out) {
+  if (uses_int8(weight)) return int8_linear(threads_, x, weight, bias, options, out);
   cpu::linear(threads_, x, weight, bias, options, out);
   weight.finish_use();
 }
 
 void CpuBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
+  if (uses_int8(weight)) return int8_linear_geglu(threads_, x, weight, bias, out);
   cpu::linear_geglu(threads_, x, weight, bias, out);
   weight.finish_use();
 }

@@ -1,6 +1,9 @@
 // The CPU backend: oneDNN for products and convolutions, own vector kernels for the rest.
 #pragma once
 
+#include <functional>
+#include <string_view>
+
 #include "easel/backend/backend.h"
 #include "easel/backend/cpu/onednn.h"
 
@@ -8,7 +11,9 @@ namespace easel::cpu {
 
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads) {}
+  // int8_weights: as DeviceOptions has it
+  explicit CpuBackend(int threads, std::function<bool(std::string_view)> int8_weights = {})
+      : threads_(threads), int8_weights_(std::move(int8_weights)) {}
 
   void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
               Tensor& out) override;
@@ -35,7 +40,10 @@ class CpuBackend : public Backend {
   void packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                      Tensor& out);
 
+  bool uses_int8(const Parameter& weight) const { return int8_weights_ && int8_weights_(weight.name()); }
+
   int threads_;
+  std::function<bool(std::string_view)> int8_weights_;
   OneDnn onednn_;
 };
 

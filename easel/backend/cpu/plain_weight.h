@@ -6,8 +6,10 @@
 
 namespace easel::cpu {
 
-// PackedWeight layouts of the CPU backend: 0 is plain, the others are numbered by those who pack.
+// PackedWeight layouts of the CPU backend: 0 is plain, those above it are oneDNN's in the order in which they are met,
+// and those below kInt8Layout are of 8-bit integers in so many parts.
 inline constexpr int kPlainLayout = 0;
+inline constexpr int kInt8Layout = 0;
 
 // A fresh f32 copy of the weight, in its own shape.
 Tensor unpack(const Parameter& parameter, const Device& device);

@@ -1,15 +1,18 @@
-#include "bench/matmul_rate.h"
+#include "easel/backend/cpu/matmul_rate.h"
+
+#include <omp.h>
 
 #include <algorithm>
 #include <chrono>
 #include <dnnl.hpp>
 
-namespace easel::bench {
+namespace easel::cpu {
 
-double matmul_gflops() {
+double matmul_gflops(int threads) {
   constexpr int64_t kSize = 2048;
   constexpr int kRepeats = 12;
   using Memory = dnnl::memory;
+  omp_set_num_threads(threads);
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const auto plain = Memory::desc({kSize, kSize}, Memory::data_type::f32, Memory::format_tag::ab);
@@ -40,4 +43,4 @@ double matmul_gflops() {
   return best;
 }
 
-}  // namespace easel::bench
+}  // namespace easel::cpu

@@ -1,0 +1,243 @@
+// Products of 8-bit integers: what a device opened with DeviceOptions::int8_weights computes.
+#include <cmath>
+#include <limits>
+
+#include "easel/backend/cpu/int8_dot.h"
+#include "easel/backend/devices.h"
+#include "tests/ops/naive.h"
+
+namespace easel::testing {
+namespace {
+
+std::shared_ptr<const Device> int8_device(int threads = 2) {
+  return open_device({.threads = threads, .int8_weights = [](std::string_view) { return true; }});
+}
+
+Tensor on(const Device& device, const Tensor& x) { return Tensor::from(device, x.shape(), x.data()); }
+
+// The distance of two neighbouring integers of a row of activations, and of a channel's weights.
+double step_of_row(std::span<const float> x) {
+  float low = 0.0f, high = 0.0f;
+  for (const float value : x) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  return static_cast<double>(high - low) / 255.0;
+}
+
+double step_of_weights(std::span<const float> w) {
+  float largest = 0.0f;
+  for (const float value : w) largest = std::max(largest, std::abs(value));
+  return static_cast<double>(largest) / 127.0;
+}
+
+// A sum of products, and how far rounding both factors by half a step can take it.
+struct Bounded {
+  double sum = 0.0;
+  double error = 0.0;
+
+  void add(double x, double x_step, double w, double w_step) {
+    sum += x * w;
+    error += std::abs(w) * x_step / 2 + std::abs(x) * w_step / 2 + x_step * w_step / 4;
+  }
+};
+
+Bounded bounded_dot(std::span<const float> x, std::span<const float> w) {
+  Bounded out;
+  for (size_t i = 0; i < x.size(); ++i) {
+    out.add(static_cast<double>(x[i]), step_of_row(x), static_cast<double>(w[i]), step_of_weights(w));
+  }
+  return out;
+}
+
+void expect_bounded(const Bounded& expected, float actual, double depth) {
+  const double rounding =
+      tolerance(DType::f32, static_cast<int64_t>(depth)) * (std::abs(expected.sum) + expected.error);
+  EXPECT_NEAR(static_cast<double>(actual), expected.sum, expected.error + rounding);
+}
+
+TEST(Int8, EveryVariantGivesTheSameIntegers) {
+  std::mt19937 generator(1);
+  for (const size_t depth : {size_t{4}, size_t{320}, size_t{5120}}) {
+    std::vector<uint8_t> a(cpu::kInt8MaxRows * (depth + 8));
+    std::vector<int8_t> b(depth * cpu::kInt8Width);
+    for (uint8_t& value : a) value = static_cast<uint8_t>(generator());
+    for (int8_t& value : b) value = static_cast<int8_t>(generator());
+    std::fill_n(a.begin(), depth, uint8_t{255});  // the largest sums
+    for (size_t k = 0; k < depth; k += 4) std::fill_n(b.begin() + static_cast<int64_t>(k * cpu::kInt8Width), 4, -128);
+    for (size_t rows = 1; rows <= cpu::kInt8MaxRows; ++rows) {
+      for (const cpu::Int8Variant& variant : cpu::int8_variants()) {
+        std::vector<int32_t> c(rows * cpu::kInt8Width, -1);
+        variant.kernel(rows, a.data(), depth + 8, b.data(), depth, c.data());
+        for (size_t i = 0; i < c.size(); ++i) {
+          int32_t expected = 0;
+          for (size_t k = 0; k < depth; ++k) {
+            expected += a[i / cpu::kInt8Width * (depth + 8) + k] *
+                        b[(k / 4 * cpu::kInt8Width + i % cpu::kInt8Width) * 4 + k % 4];
+          }
+          ASSERT_EQ(c[i], expected) << variant.name << ", " << rows << " rows, depth " << depth << ", element " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(Int8, LinearIsTheProductButForRounding) {
+  const auto device = int8_device();
+  for (const auto& [rows, d_in, d_out] :
+       {std::array<int64_t, 3>{64, 320, 320}, {33, 1280, 77}, {5, 13, 7}, {1, 1, 1}}) {
+    const Tensor x = random_tensor({1, rows, d_in}, 1);
+    const Parameter weight = random_parameter({d_out, d_in}, 2);
+    const Parameter bias = random_parameter({d_out}, 3);
+    const Tensor residual = random_tensor({1, rows, d_out}, 4);
+    const Tensor out = ops::linear(on(*device, x), weight, bias, {.residual = on(*device, residual)});
+    const std::vector<float> weights = weight.values();
+    const std::vector<float> biases = bias.values();
+    for (const int64_t index : sample_indices(out.count())) {
+      const auto row = static_cast<size_t>(index / d_out), column = static_cast<size_t>(index % d_out);
+      const auto depth = static_cast<size_t>(d_in);
+      Bounded expected =
+          bounded_dot(x.data().subspan(row * depth, depth), std::span(weights).subspan(column * depth, depth));
+      expected.sum +=
+          static_cast<double>(biases[column]) + static_cast<double>(residual.data()[static_cast<size_t>(index)]);
+      expect_bounded(expected, out.data()[static_cast<size_t>(index)], static_cast<double>(d_in));
+    }
+  }
+}
+
+TEST(Int8, LinearIsMuchNearerThanTheBoundOnAverage) {
+  const auto device = int8_device();
+  const Tensor x = random_tensor({1, 256, 640}, 1);
+  const Parameter weight = random_parameter({640, 640}, 2);
+  const Tensor exact = ops::linear(x, weight, std::nullopt);
+  const Tensor out = ops::linear(on(*device, x), weight, std::nullopt);
+  double error = 0.0, size = 0.0;
+  for (size_t i = 0; i < exact.data().size(); ++i) {
+    const double value = static_cast<double>(exact.data()[i]);
+    error += std::pow(static_cast<double>(out.data()[i]) - value, 2);
+    size += value * value;
+  }
+  // Uniform numbers in [-1, 1) with steps of 2 / 255 and 2 / 254: rounding of each adds a relative variance of
+  // (step^2 / 12) / (1 / 3), and both add up.
+  const double expected = std::sqrt(2.0 * std::pow(2.0 / 254.0, 2) / 4.0);
+  EXPECT_LT(std::sqrt(error / size), 1.1 * expected);
+  EXPECT_GT(std::sqrt(error / size), 0.5 * expected);  // it is int8 indeed
+}
+
+TEST(Int8, GegluIsNearItsDefinition) {
+  const auto device = int8_device();
+  for (const int64_t width : {int64_t{160}, int64_t{77}}) {
+    const Tensor x = random_tensor({1, 30, 320}, 1);
+    const Parameter weight = random_parameter({2 * width, 320}, 2);
+    const Parameter bias = random_parameter({2 * width}, 3);
+    const Tensor out = ops::linear_geglu(on(*device, x), weight, bias);
+    const std::vector<float> weights = weight.values();
+    const std::vector<float> biases = bias.values();
+    for (const int64_t index : sample_indices(out.count())) {
+      const auto row = static_cast<size_t>(index / width);
+      const auto half = [&](size_t column) {
+        Bounded sum = bounded_dot(x.data().subspan(row * 320, 320), std::span(weights).subspan(column * 320, 320));
+        sum.sum += static_cast<double>(biases[column]);
+        return sum;
+      };
+      const Bounded a = half(static_cast<size_t>(index % width));
+      const Bounded gate = half(static_cast<size_t>(width + index % width));
+      const double value = a.sum * naive_activation(Activation::gelu, gate.sum);
+      constexpr double kSteepest = 1.13;  // of gelu
+      const double allowed =
+          a.error * (std::abs(gate.sum) + kSteepest * gate.error) + std::abs(a.sum) * kSteepest * gate.error;
+      EXPECT_NEAR(static_cast<double>(out.data()[static_cast<size_t>(index)]), value, allowed + 1e-5);
+    }
+  }
+}
+
+struct ConvCase {
+  int64_t h, w, c_in, c_out, stride;
+  PaddingMode padding;
+};
+
+TEST(Int8, ConvolutionIsTheDefinitionButForRounding) {
+  const auto device = int8_device();
+  for (const ConvCase& c : {ConvCase{8, 8, 32, 64, 1, PaddingMode::zeros},
+                            {13, 27, 36, 40, 1, PaddingMode::zeros},
+                            {8, 12, 32, 32, 1, PaddingMode::circular},
+                            {10, 14, 32, 33, 2, PaddingMode::zeros}}) {
+    const Tensor x = random_tensor({2, c.h, c.w, c.c_in}, 1);
+    const Parameter weight = random_parameter({c.c_out, c.c_in, 3, 3}, 2);
+    const Parameter bias = random_parameter({c.c_out}, 3);
+    const Tensor image_bias = random_tensor({2, c.c_out}, 4);
+    Conv2dOptions options{.stride = c.stride,
+                          .padding = {.top = 1, .bottom = 1, .left = 1, .right = 1, .mode = c.padding}};
+    options.image_bias = on(*device, image_bias);
+    const Tensor out = ops::conv2d(on(*device, x), weight, bias, options);
+    const std::vector<float> weights = weight.values();
+    const std::vector<float> biases = bias.values();
+    const int64_t h = out.dim(1), w = out.dim(2);
+    for (const int64_t index : sample_indices(out.count())) {
+      const int64_t channel = index % c.c_out, image = index / (c.c_out * h * w);
+      const int64_t column = index / c.c_out % w * c.stride, row = index / (c.c_out * w) % h * c.stride;
+      const std::span<const float> taps =
+          std::span(weights).subspan(static_cast<size_t>(channel * c.c_in * 9), static_cast<size_t>(c.c_in * 9));
+      Bounded expected;
+      for (int64_t tap = 0; tap < 9; ++tap) {
+        int64_t y = row + tap / 3 - 1, x_at = column + tap % 3 - 1;
+        if (c.padding == PaddingMode::circular) {
+          y = (y + c.h) % c.h;
+          x_at = (x_at + c.w) % c.w;
+        }
+        if (y < 0 || y >= c.h || x_at < 0 || x_at >= c.w) continue;
+        const auto pixel = x.data().subspan(static_cast<size_t>(((image * c.h + y) * c.w + x_at) * c.c_in),
+                                            static_cast<size_t>(c.c_in));
+        for (size_t i = 0; i < pixel.size(); ++i) {
+          expected.add(static_cast<double>(pixel[i]), step_of_row(pixel),
+                       static_cast<double>(taps[i * 9 + static_cast<size_t>(tap)]), step_of_weights(taps));
+        }
+      }
+      expected.sum += static_cast<double>(biases[static_cast<size_t>(channel)]) +
+                      static_cast<double>(image_bias.data()[static_cast<size_t>(image * c.c_out + channel)]);
+      expect_bounded(expected, out.data()[static_cast<size_t>(index)], static_cast<double>(9 * c.c_in));
+    }
+  }
+}
+
+TEST(Int8, ThreadsChangeNothing) {
+  const Tensor x = random_tensor({2, 9, 17, 64}, 1);
+  std::vector<std::vector<float>> convolved, multiplied;
+  for (const int threads : {1, 2, 5}) {
+    const auto device = int8_device(threads);  // outlives what the weights keep
+    const Parameter weight = random_parameter({96, 64, 3, 3}, 2);
+    const Parameter product = random_parameter({100, 64}, 3);
+    const Padding padding{.top = 1, .bottom = 1, .left = 1, .right = 1};
+    convolved.push_back(ops::conv2d(on(*device, x), weight, std::nullopt, {.padding = padding}).values());
+    multiplied.push_back(ops::linear(on(*device, x), product, std::nullopt).values());
+  }
+  EXPECT_EQ(convolved[0], convolved[1]);
+  EXPECT_EQ(convolved[0], convolved[2]);
+  EXPECT_EQ(multiplied[0], multiplied[1]);
+  EXPECT_EQ(multiplied[0], multiplied[2]);
+}
+
+TEST(Int8, ZerosStayZerosAndWhatIsNotFiniteIsSeen) {
+  const auto device = int8_device();
+  const Parameter weight = random_parameter({40, 64}, 2);
+  std::vector<float> values(3 * 64, 0.0f);
+  values[64 + 50] = std::numeric_limits<float>::quiet_NaN();
+  values[128 + 3] = std::numeric_limits<float>::infinity();
+  const Tensor out = ops::linear(Tensor::from(*device, {3, 64}, std::span<const float>(values)), weight, std::nullopt);
+  for (size_t i = 0; i < 40; ++i) {
+    EXPECT_EQ(out.data()[i], 0.0f);
+    EXPECT_TRUE(std::isnan(out.data()[40 + i]));
+    EXPECT_FALSE(std::isfinite(out.data()[80 + i]));
+  }
+}
+
+TEST(Int8, WeightsThatAreNotNamedStayExact) {
+  const auto device =
+      open_device({.threads = 1, .int8_weights = [](std::string_view name) { return name != "random"; }});
+  const Tensor x = random_tensor({1, 20, 64}, 1);
+  const Parameter weight = random_parameter({64, 64}, 2);
+  EXPECT_EQ(ops::linear(on(*device, x), weight, std::nullopt).values(), ops::linear(x, weight, std::nullopt).values());
+}
+
+}  // namespace
+}  // namespace easel::testing

@@ -1,0 +1,70 @@
+// Pictures with 8-bit integers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "easel/pipeline/int8_layers.h"
+#include "easel/pipeline/memory.h"
+#include "easel/pipeline/pipeline.h"
+#include "easel/pipeline/upscaler.h"
+#include "tests/support/golden.h"
+
+namespace easel::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+Image drawn(const PipelineOptions& options) {
+  Request request{.prompt = "a red bird", .width_px = 64, .height_px = 64, .steps = 3, .seed = 1};
+  request.watermark = false;
+  return Pipeline(options).generate(request).images.front().image;
+}
+
+double psnr(const Image& a, const Image& b) {
+  double error = 0.0;
+  for (size_t i = 0; i < a.bytes().size(); ++i) error += std::pow(int{a.bytes()[i]} - int{b.bytes()[i]}, 2);
+  return 10.0 * std::log10(255.0 * 255.0 * static_cast<double>(a.bytes().size()) / error);
+}
+
+TEST(Int8Layers, TheUnetsButForWhatIsSensitive) {
+  const std::string unet = "model.diffusion_model.";
+  for (const char* name : {"input_blocks.1.0.in_layers.2.weight", "middle_block.0.out_layers.3.weight",
+                           "output_blocks.3.1.transformer_blocks.0.attn1.to_q.weight",
+                           "output_blocks.3.1.transformer_blocks.0.attn2.to_out.0.weight",
+                           "input_blocks.1.1.transformer_blocks.0.ff.net.0.proj.weight"}) {
+    EXPECT_TRUE(allows_int8(unet + name)) << name;
+  }
+  for (const char* name :
+       {"input_blocks.0.0.weight", "out.2.weight", "time_embed.0.weight", "label_emb.weight",
+        "input_blocks.1.0.emb_layers.1.weight", "output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight",
+        "output_blocks.3.0.skip_connection.weight"}) {
+    EXPECT_FALSE(allows_int8(unet + name)) << name;
+  }
+  EXPECT_FALSE(allows_int8("first_stage_model.decoder.conv_in.weight"));
+  EXPECT_FALSE(allows_int8("cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight"));
+}
+
+TEST(Int8Pictures, AreNearThoseOfFullPrecision) {
+  const PipelineOptions full{.checkpoint = golden_path("models/sd1-tiny.ckpt")};
+  PipelineOptions int8 = full;
+  int8.precision = Precision::int8;
+  const Image exact = drawn(full);
+  const Image picture = drawn(int8);
+  EXPECT_NE(picture, exact);
+  EXPECT_GT(psnr(picture, exact), 30.0);
+  int8.low_memory = true;  // packed anew at each use
+  EXPECT_EQ(drawn(int8), picture);
+}
+
+TEST(Int8Pictures, TheirWeightsCountInTheMemoryPlan) {
+  const auto path = golden_path("models/sd1-tiny.ckpt");
+  const Model full({.checkpoint = path});
+  const Model int8({.checkpoint = path, .int8 = true});
+  const Model streamed({.checkpoint = path, .residency = Residency::streamed, .int8 = true});
+  EXPECT_EQ(kept_unet_bytes(int8), kept_unet_bytes(full) + full.weight_bytes().unet / 4);
+  EXPECT_EQ(kept_unet_bytes(streamed), 0u);
+}
+
+}  // namespace
+}  // namespace easel::testing
