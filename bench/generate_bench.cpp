@@ -1,7 +1,9 @@
 // Seconds per stage of one image from a full-size SD checkpoint, each beside what direct f32 arithmetic would need at
 // the rate of oneDNN's matrix product, measured before and after in the same run. Writes JSON to standard output.
 //
-//   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8]
+//   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8] [none|kept|recomputed]
+//
+// The last says how the decoder computes in bands.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,7 +79,13 @@ nlohmann::json families(const Profile& profile) {
   return out;
 }
 
-void run(const std::string& path, int64_t size_px, int repeats, int threads, bool int8) {
+VaeBands bands_named(const std::string& name) {
+  if (name == "kept") return VaeBands::kept;
+  if (name == "recomputed") return VaeBands::recomputed;
+  return VaeBands::none;
+}
+
+void run(const std::string& path, int64_t size_px, int repeats, int threads, bool int8, VaeBands bands) {
   const double rate_before = matmul_gflops(threads);
   const auto profile = std::make_shared<Profile>();
   const auto device =
@@ -105,7 +113,10 @@ void run(const std::string& path, int64_t size_px, int repeats, int threads, boo
   const Stage step = measure(*profile, repeats, [&] { (*unet)(x, timesteps, *conditioning); });
   out["unet_families"] = families(*profile);
   out["peak_rss_bytes_before_decode"] = peak_resident_bytes();
-  const VaeDecoder decoder(weights / "first_stage_model");
+  const uint64_t tensor_bytes = device->allocator().bytes_in_use();
+  VaeConfig config = VaeConfig::of_decoder(weights / "first_stage_model");
+  config.bands = bands;
+  const VaeDecoder decoder(weights / "first_stage_model", config);
   const Stage decode = measure(*profile, std::max(1, repeats / 2), [&] { decoder(x.slice(0, 1)); });
   out["vae_families"] = families(*profile);
 
@@ -116,6 +127,7 @@ void run(const std::string& path, int64_t size_px, int repeats, int threads, boo
   out["text_encoder"] = report(text, rate);
   out["unet_step"] = report(step, rate);
   out["vae_decode"] = report(decode, rate);
+  out["peak_tensor_bytes"] = device->allocator().peak_bytes() - tensor_bytes;
   out["peak_rss_bytes"] = peak_resident_bytes();
   fmt::print("{}\n", out.dump(2));
 }
@@ -125,14 +137,17 @@ void run(const std::string& path, int64_t size_px, int repeats, int threads, boo
 
 int main(int argc, char** argv) {
   easel::limit_spinning(argv);
-  if (argc < 2 || argc > 6) {
-    fmt::print(stderr, "usage: generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8]\n");
+  if (argc < 2 || argc > 7) {
+    fmt::print(stderr,
+               "usage: generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8] "
+               "[none|kept|recomputed]\n");
     return 2;
   }
   const auto argument = [&](int index, int fallback) { return argc > index ? std::atoi(argv[index]) : fallback; };
   try {
     easel::bench::run(argv[1], argument(2, 512), argument(3, 3), argument(4, easel::processor_count()),
-                      argc > 5 && std::string_view(argv[5]) == "int8");
+                      argc > 5 && std::string_view(argv[5]) == "int8",
+                      easel::bench::bands_named(argc > 6 ? argv[6] : "none"));
   } catch (const easel::Error& error) {
     fmt::print(stderr, "generate_bench: {}\n", error.what());
     return 1;

@@ -76,10 +76,19 @@ class Backend {
                          Tensor& out) = 0;
   virtual void group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups,
                           float epsilon, Activation activation, Tensor& out) = 0;
+  // sums [2, c] f64 = before + sums over x's pixels of (x - pivot) and (x - pivot)^2. pivot [c]; `before` may be
+  // `sums`.
+  virtual void channel_sums(const Tensor& x, const Tensor& pivot, const Tensor* before, Tensor& sums) = 0;
+  // What group_norm multiplies and adds, out [2, c], of an image of `pixels` pixels with these sums.
+  virtual void group_norm_scales(const Tensor& sums, const Tensor& pivot, int64_t pixels, const Parameter& weight,
+                                 const Parameter& bias, int64_t groups, float epsilon, Tensor& out) = 0;
+  // activation(x * scales[0] + scales[1])
+  virtual void scale_shift(const Tensor& x, const Tensor& scales, Activation activation, Tensor& out) = 0;
   virtual void layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon,
                           Tensor& out) = 0;
   virtual void embedding(const Tensor& ids, const Parameter& table, Tensor& out) = 0;
   virtual void activate(const Tensor& x, Activation activation, Tensor& out) = 0;
+  virtual void copy(const Tensor& x, Tensor& out) = 0;
   virtual void upsample_nearest_2x(const Tensor& x, Tensor& out) = 0;
   virtual void resize(const Tensor& x, const ResizeOptions& options, Tensor& out) = 0;
   virtual void max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) = 0;

@@ -46,6 +46,17 @@ class ProfilingBackend : public Backend {
     record(OpFamily::normalization, x, out, 0.0, 0.0,
            [&] { inner_->group_norm(x, weight, bias, groups, epsilon, activation, out); });
   }
+  void channel_sums(const Tensor& x, const Tensor& pivot, const Tensor* before, Tensor& sums) override {
+    record(OpFamily::normalization, x, sums, 0.0, 0.0, [&] { inner_->channel_sums(x, pivot, before, sums); });
+  }
+  void group_norm_scales(const Tensor& sums, const Tensor& pivot, int64_t pixels, const Parameter& weight,
+                         const Parameter& bias, int64_t groups, float epsilon, Tensor& out) override {
+    record(OpFamily::normalization, sums, out, 0.0, 0.0,
+           [&] { inner_->group_norm_scales(sums, pivot, pixels, weight, bias, groups, epsilon, out); });
+  }
+  void scale_shift(const Tensor& x, const Tensor& scales, Activation activation, Tensor& out) override {
+    record(OpFamily::normalization, x, out, 0.0, 0.0, [&] { inner_->scale_shift(x, scales, activation, out); });
+  }
   void layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon,
                   Tensor& out) override {
     record(OpFamily::normalization, x, out, 0.0, 0.0, [&] { inner_->layer_norm(x, weight, bias, epsilon, out); });
@@ -55,6 +66,9 @@ class ProfilingBackend : public Backend {
   }
   void activate(const Tensor& x, Activation activation, Tensor& out) override {
     record(OpFamily::elementwise, x, out, 0.0, 0.0, [&] { inner_->activate(x, activation, out); });
+  }
+  void copy(const Tensor& x, Tensor& out) override {
+    record(OpFamily::movement, x, out, 0.0, 0.0, [&] { inner_->copy(x, out); });
   }
   void upsample_nearest_2x(const Tensor& x, Tensor& out) override {
     record(OpFamily::movement, x, out, 0.0, 0.0, [&] { inner_->upsample_nearest_2x(x, out); });

@@ -27,12 +27,24 @@ struct Conv2dFusion {
   Activation activation = Activation::none;         // before the residual
 };
 
+// Which of an image's upper and lower edges a band of its rows touches.
+struct Edges {
+  bool top = true;
+  bool bottom = true;
+};
+
 class Conv2d {
  public:
   Conv2d(const Weights& weights, int64_t c_in, int64_t c_out, const Window& window = {}, Bias bias = Bias::yes);
 
   // x [n, h, w, c_in] -> [n, h / stride, w / stride, c_out]
   Tensor operator()(const Tensor& x, const Conv2dFusion& fusion = {}) const;
+
+  // Rows of the result from the rows of x that its window sees: padding only where an edge of the image is.
+  Tensor on_band(const Tensor& rows, const Edges& edges, const Conv2dFusion& fusion = {}) const;
+
+  const Window& window() const { return window_; }
+  int64_t c_out() const { return weight_.shape()[0]; }
 
  private:
   Window window_;

@@ -17,6 +17,11 @@ class GroupNorm {
     return ops::group_norm(x, weight_, bias_, kGroups, epsilon_, activation);
   }
 
+  // The factors and summands [2, channels] by which it normalises an image with these sums.
+  Tensor scales(const ops::ChannelSums& sums) const {
+    return ops::group_norm_scales(sums, weight_, bias_, kGroups, epsilon_);
+  }
+
  private:
   Parameter weight_;  // [channels]
   Parameter bias_;    // [channels]

@@ -19,6 +19,7 @@ Shape with_last(const Shape& shape, int64_t last) {
 const Parameter* pointer(const std::optional<Parameter>& parameter) { return parameter ? &*parameter : nullptr; }
 
 void check_vector(const Parameter& parameter, int64_t size) { EASEL_ASSERT(parameter.shape() == Shape({size})); }
+void check_vector_size(const Tensor& tensor, int64_t size) { EASEL_ASSERT(tensor.shape() == Shape({size})); }
 
 int64_t output_size(int64_t in, int64_t pad_before, int64_t pad_after, int64_t kernel, int64_t stride) {
   return (in + pad_before + pad_after - kernel) / stride + 1;
@@ -88,6 +89,38 @@ Tensor group_norm(const Tensor& x, const Parameter& weight, const Parameter& bia
   return out;
 }
 
+ChannelSums channel_sums(const Tensor& x) {
+  EASEL_ASSERT(x.shape().rank() == 4 && x.dim(0) == 1 && x.count() > 0);
+  const int64_t c = x.dim(3);
+  ChannelSums sums{.pivot = x.reshape({x.count() / c, c}).slice(0, 1).reshape({c}).clone(),
+                   .sums = Tensor::empty(x.device(), {2, c}, DType::f64),
+                   .pixels = x.count() / c};
+  x.device().backend().channel_sums(x, sums.pivot, nullptr, sums.sums);
+  return sums;
+}
+
+void add_channel_sums_inplace(ChannelSums& sums, const Tensor& x) {
+  check_vector_size(sums.pivot, x.dim(-1));
+  x.device().backend().channel_sums(x, sums.pivot, &sums.sums, sums.sums);
+  sums.pixels += x.count() / x.dim(-1);
+}
+
+Tensor group_norm_scales(const ChannelSums& sums, const Parameter& weight, const Parameter& bias, int64_t groups,
+                         float epsilon) {
+  const int64_t c = sums.pivot.dim(0);
+  EASEL_ASSERT(c % groups == 0);
+  check_vector(weight, c);
+  check_vector(bias, c);
+  Tensor out = Tensor::empty(sums.pivot.device(), {2, c});
+  out.device().backend().group_norm_scales(sums.sums, sums.pivot, sums.pixels, weight, bias, groups, epsilon, out);
+  return out;
+}
+
+void scale_shift_into(const Tensor& x, const Tensor& scales, Activation activation, Tensor& out) {
+  EASEL_ASSERT(scales.shape() == Shape({2, x.dim(-1)}) && out.shape() == x.shape());
+  x.device().backend().scale_shift(x, scales, activation, out);
+}
+
 Tensor layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon) {
   check_vector(weight, x.dim(-1));
   check_vector(bias, x.dim(-1));
@@ -114,8 +147,18 @@ Tensor activate(const Tensor& x, Activation activation) {
 Tensor upsample_nearest_2x(const Tensor& x) {
   EASEL_ASSERT(x.shape().rank() == 4);
   Tensor out = Tensor::empty(x.device(), {x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3)});
-  x.device().backend().upsample_nearest_2x(x, out);
+  upsample_nearest_2x_into(x, out);
   return out;
+}
+
+void upsample_nearest_2x_into(const Tensor& x, Tensor& out) {
+  EASEL_ASSERT(x.shape().rank() == 4 && out.shape() == Shape({x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3)}));
+  x.device().backend().upsample_nearest_2x(x, out);
+}
+
+void copy_into(const Tensor& x, Tensor& out) {
+  EASEL_ASSERT(x.shape() == out.shape() && x.dtype() == out.dtype());
+  x.device().backend().copy(x, out);
 }
 
 Tensor resize(const Tensor& x, int64_t rows, int64_t columns, const ResizeOptions& options) {

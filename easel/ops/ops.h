@@ -31,6 +31,22 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
 Tensor group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups, float epsilon,
                   Activation activation = Activation::none);
 
+// What the normalisation has to know of one image whose rows come in bands, from the top.
+struct ChannelSums {
+  Tensor pivot;  // [c]: the first pixel, so that a large mean costs no precision
+  Tensor sums;   // [2, c] f64: of (x - pivot) and (x - pivot)^2
+  int64_t pixels;
+};
+// Of the first band, and with the next one. x [1, rows, w, c]. Where all bands but the last have a multiple of 64
+// pixels, the bits are those of group_norm().
+ChannelSums channel_sums(const Tensor& x);
+void add_channel_sums_inplace(ChannelSums& sums, const Tensor& x);
+// -> [2, c]: what to multiply each channel with, and what to add then
+Tensor group_norm_scales(const ChannelSums& sums, const Parameter& weight, const Parameter& bias, int64_t groups,
+                         float epsilon);
+// activation(x * scales[0] + scales[1]) per channel. x [..., c] -> out, of the same shape
+void scale_shift_into(const Tensor& x, const Tensor& scales, Activation activation, Tensor& out);
+
 // Layer normalisation over the last dimension. x [..., d] -> same
 Tensor layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon = 1e-5f);
 
@@ -42,6 +58,10 @@ inline Tensor silu(const Tensor& x) { return activate(x, Activation::silu); }
 
 // x [n, h, w, c] -> [n, 2h, 2w, c]
 Tensor upsample_nearest_2x(const Tensor& x);
+void upsample_nearest_2x_into(const Tensor& x, Tensor& out);
+
+// x -> out, of the same shape: a part of a larger tensor
+void copy_into(const Tensor& x, Tensor& out);
 
 // Interpolated between the nearest 2x2 (bilinear) or 4x4 (bicubic) pixels, edge pixels repeated outwards; shrinking
 // does not average over more. x [n, h, w, c] -> [n, rows, columns, c]

@@ -37,17 +37,17 @@ std::byte* HostAllocator::allocate(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   std::byte* block = take_cached(wanted);
   if (block == nullptr) {
-    if (in_use_bytes_ + cached_bytes_ + wanted > limit_bytes_) trim_locked(0);
+    keep_within(std::min(limit_bytes_, budget_bytes_.value_or(limit_bytes_)), wanted);
     if (in_use_bytes_ + wanted > limit_bytes_) {
       throw Error(ErrorCode::out_of_memory,
                   "tensors need {} more memory, {} are in use and the limit is {}; use a smaller size, a smaller batch "
                   "or a higher --memory-limit",
                   format_bytes(wanted), format_bytes(in_use_bytes_), format_bytes(limit_bytes_));
     }
-    block = map_pages(wanted);
+    block = map(wanted);
     if (block == nullptr) {
       trim_locked(0);
-      block = map_pages(wanted);
+      block = map(wanted);
     }
     if (block == nullptr) {
       throw Error(ErrorCode::out_of_memory,
@@ -71,12 +71,19 @@ void HostAllocator::release(std::byte* address, uint64_t /*bytes*/) {
   cached_.emplace(found->second, address);
   blocks_.erase(found);
   if (cached_bytes_ > kMaxCachedBytes) trim_locked(kMaxCachedBytes);
+  if (budget_bytes_) keep_within(*budget_bytes_, 0);
+}
+
+// Makes room for `wanted` more bytes, as far as unused blocks give it.
+void HostAllocator::keep_within(uint64_t bytes, uint64_t wanted) {
+  const uint64_t taken = in_use_bytes_ + wanted;
+  trim_locked(bytes > taken ? bytes - taken : 0);
 }
 
 void HostAllocator::trim_locked(uint64_t keep_bytes) {
   while (cached_bytes_ > keep_bytes && !cached_.empty()) {
     const auto largest = std::prev(cached_.end());
-    unmap_pages(largest->second, largest->first);
+    unmap(largest->second, largest->first);
     cached_bytes_ -= largest->first;
     cached_.erase(largest);
   }
@@ -86,6 +93,21 @@ void HostAllocator::trim() {
   const std::lock_guard lock(mutex_);
   trim_locked(0);
 }
+
+void HostAllocator::set_budget(std::optional<uint64_t> bytes) {
+  const std::lock_guard lock(mutex_);
+  budget_bytes_ = bytes;
+  if (bytes) keep_within(*bytes, 0);
+}
+
+uint64_t HostAllocator::held_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return in_use_bytes_ + cached_bytes_;
+}
+
+std::byte* HostAllocator::map(uint64_t bytes) { return map_pages(bytes); }
+
+void HostAllocator::unmap(std::byte* address, uint64_t bytes) { unmap_pages(address, bytes); }
 
 uint64_t HostAllocator::bytes_in_use() const {
   const std::lock_guard lock(mutex_);

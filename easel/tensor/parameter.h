@@ -42,6 +42,7 @@ class Parameter {
   const std::string& name() const { return state_->data.name; }
   const Shape& shape() const { return state_->data.shape; }
   DType dtype() const { return state_->data.dtype; }
+  Residency residency() const { return state_->residency; }
   std::span<const std::byte> bytes() const { return state_->data.bytes; }
 
   std::vector<float> values() const;  // unpacked to f32, row-major

@@ -15,6 +15,61 @@ Tensor VaeResBlock::operator()(const Tensor& x) const {
   return conv2_(norm2_(h, Activation::silu), {.residual = shortcut_ ? (*shortcut_)(x) : x});
 }
 
+SummedTensor VaeResBlock::in_bands(Bands& x, const ops::ChannelSums& sums, const std::optional<Tensor>& storage) const {
+  EASEL_ASSERT(!storage || !shortcut_);
+  ConvolvedBands hidden(normalised(x, norm1_.scales(sums)), conv1_);
+  const auto residual = [&](int64_t band) { return shortcut_ ? (*shortcut_)(x.at(band)) : x.at(band); };
+  if (storage) {
+    const Tensor scales = norm2_.scales(sums_of(hidden));
+    ConvolvedBands out(normalised(hidden, scales), conv2_, residual);
+    return stored_over(out, *storage);
+  }
+  const SummedTensor h = stored(hidden);  // [1, h, w, c_out]
+  StoredBands stored_hidden(h.tensor, x.rows());
+  ConvolvedBands out(normalised(stored_hidden, norm2_.scales(h.sums)), conv2_, residual);
+  return stored_over(out, h.tensor);
+}
+
+void BandedImage::hold(SummedTensor result) {
+  image_ = std::move(result.tensor);
+  sums_ = std::move(result.sums);
+}
+
+void BandedImage::apply(const VaeResBlock& block) {
+  const int64_t rows = band_rows(image_.dim(2) * (enlarged_by_ == nullptr ? 1 : 2));
+  if (enlarged_by_ != nullptr) {
+    StoredBands small(image_, rows / 2);
+    ConvolvedBands x(enlarged_2x(small), *enlarged_by_);
+    enlarged_by_ = nullptr;
+    return hold(block.in_bands(x, sums_of(x), std::nullopt));
+  }
+  StoredBands x(image_, rows);
+  const bool in_place = recomputed_ && !block.changes_channels();
+  hold(block.in_bands(x, sums_ ? *sums_ : sums_of(x), in_place ? std::optional(image_) : std::nullopt));
+}
+
+void BandedImage::apply(const Conv2d& conv) {
+  StoredBands x(image_, band_rows(image_.dim(2)));
+  ConvolvedBands out(unchanged(x), conv);
+  hold(stored(out));
+}
+
+void BandedImage::apply_enlarged(const Conv2d& conv) {
+  if (recomputed_) {
+    enlarged_by_ = &conv;
+    return;
+  }
+  StoredBands x(image_, band_rows(2 * image_.dim(2)) / 2);
+  ConvolvedBands out(enlarged_2x(x), conv);
+  hold(stored(out));
+}
+
+Tensor BandedImage::finish(const GroupNorm& norm, const Conv2d& conv) {
+  StoredBands x(image_, band_rows(image_.dim(2)));
+  ConvolvedBands out(normalised(x, norm.scales(sums_ ? *sums_ : sums_of(x))), conv);
+  return stored(out).tensor;
+}
+
 VaeAttention::VaeAttention(const Weights& weights, int64_t channels)
     : norm_(weights / "norm", channels, kVaeEpsilon),
       q_(weights / "q", channels, channels),

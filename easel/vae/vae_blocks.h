@@ -8,6 +8,7 @@
 #include "easel/nn/conv2d.h"
 #include "easel/nn/linear.h"
 #include "easel/nn/norm.h"
+#include "easel/vae/bands.h"
 
 namespace easel {
 
@@ -20,12 +21,39 @@ class VaeResBlock {
   // x [n, h, w, c_in] -> [n, h, w, c_out]
   Tensor operator()(const Tensor& x) const;
 
+  // The same of x [1, h, w, c_in] in bands, whose sums are known. With `storage`, where x lies, the result takes x's
+  // place and no other activation is held; the first convolution is computed twice then.
+  SummedTensor in_bands(Bands& x, const ops::ChannelSums& sums, const std::optional<Tensor>& storage) const;
+  bool changes_channels() const { return shortcut_.has_value(); }
+
  private:
   GroupNorm norm1_;
   Conv2d conv1_;
   GroupNorm norm2_;
   Conv2d conv2_;
   std::optional<Linear> shortcut_;  // where the channels change
+};
+
+// One image [1, h, w, c] on its way through the blocks in bands.
+class BandedImage {
+ public:
+  // bands: not `none`
+  BandedImage(Tensor image, VaeBands bands) : image_(std::move(image)), recomputed_(bands == VaeBands::recomputed) {}
+
+  void apply(const VaeResBlock& block);
+  void apply(const Conv2d& conv);                            // as it is; stride 2 makes it smaller
+  void apply_enlarged(const Conv2d& conv);                   // after a nearest enlargement to twice the size
+  Tensor finish(const GroupNorm& norm, const Conv2d& conv);  // normalised, silu, convolved
+
+  const Tensor& image() const { return image_; }  // of what was applied, without a convolution that is recomputed
+
+ private:
+  void hold(SummedTensor result);
+
+  Tensor image_;
+  std::optional<ops::ChannelSums> sums_;
+  const Conv2d* enlarged_by_ = nullptr;  // computed at each use
+  bool recomputed_;
 };
 
 // Self-attention of the pixels with a single head, and a shortcut.

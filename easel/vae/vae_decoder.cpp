@@ -27,6 +27,7 @@ Tensor VaeDecoder::operator()(const Tensor& z, const BlockObserver& observe) con
   Tensor h = observed(observe, post_quant_(z), "post_quant_conv");
   h = observed(observe, conv_in_(h), "decoder.conv_in");  // [n, h, w, coarsest channels]
   h = middle_(h, "decoder.mid", observe);
+  if (config_.bands != VaeBands::none) return in_bands(std::move(h), observe);
   for (size_t i = levels_.size(); i-- > 0;) {
     for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
       h = observed(observe, levels_[i].blocks[block](h), "decoder.up.{}.block.{}", i, block);
@@ -36,6 +37,19 @@ Tensor VaeDecoder::operator()(const Tensor& z, const BlockObserver& observe) con
     }
   }
   return observed(observe, conv_out_(norm_out_(h, Activation::silu)), "decoder.conv_out");
+}
+
+Tensor VaeDecoder::in_bands(Tensor h, const BlockObserver& observe) const {
+  EASEL_ASSERT(h.dim(0) == 1);
+  BandedImage image(std::move(h), config_.bands);
+  for (size_t i = levels_.size(); i-- > 0;) {
+    for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
+      image.apply(levels_[i].blocks[block]);
+      observed(observe, image.image(), "decoder.up.{}.block.{}", i, block);
+    }
+    if (levels_[i].upsample) image.apply_enlarged(*levels_[i].upsample);
+  }
+  return observed(observe, image.finish(norm_out_, conv_out_), "decoder.conv_out");
 }
 
 }  // namespace easel

@@ -17,11 +17,14 @@ class VaeDecoder {
 
   const VaeConfig& config() const { return config_; }
 
-  // z [n, h, w, latent_channels], unscaled (the diffusion latent divided by its scale factor)
+  // z [n, h, w, latent_channels], unscaled (the diffusion latent divided by its scale factor); in bands n is 1
   // -> [n, factor h, factor w, 3], nominally in [-1, 1]
   Tensor operator()(const Tensor& z, const BlockObserver& observe = {}) const;
 
  private:
+  // The levels in bands. h [1, h, w, coarsest channels] -> [1, factor h, factor w, 3]
+  Tensor in_bands(Tensor h, const BlockObserver& observe) const;
+
   struct Level {
     std::vector<VaeResBlock> blocks;
     std::optional<Conv2d> upsample;  // none on the finest level

@@ -50,7 +50,24 @@ VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
   }
 }
 
-Posterior VaeEncoder::operator()(const Tensor& image, const BlockObserver& observe) const {
+Tensor VaeEncoder::in_bands(const Tensor& image, const BlockObserver& observe) const {
+  EASEL_ASSERT(image.dim(0) == 1);
+  BandedImage h(image, config_.bands);
+  h.apply(conv_in_);
+  observed(observe, h.image(), "encoder.conv_in");
+  for (size_t i = 0; i < levels_.size(); ++i) {
+    for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
+      h.apply(levels_[i].blocks[block]);
+      observed(observe, h.image(), "encoder.down.{}.block.{}", i, block);
+    }
+    if (!levels_[i].downsample) continue;
+    h.apply(*levels_[i].downsample);
+    observed(observe, h.image(), "encoder.down.{}.downsample", i);
+  }
+  return h.image();
+}
+
+Tensor VaeEncoder::whole(const Tensor& image, const BlockObserver& observe) const {
   Tensor h = observed(observe, conv_in_(image), "encoder.conv_in");  // [n, height, width, stem channels]
   for (size_t i = 0; i < levels_.size(); ++i) {
     for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
@@ -58,6 +75,11 @@ Posterior VaeEncoder::operator()(const Tensor& image, const BlockObserver& obser
     }
     if (levels_[i].downsample) h = observed(observe, (*levels_[i].downsample)(h), "encoder.down.{}.downsample", i);
   }
+  return h;
+}
+
+Posterior VaeEncoder::operator()(const Tensor& image, const BlockObserver& observe) const {
+  Tensor h = config_.bands == VaeBands::none ? whole(image, observe) : in_bands(image, observe);
   h = middle_(h, "encoder.mid", observe);
   h = observed(observe, conv_out_(norm_out_(h, Activation::silu)), "encoder.conv_out");  // [n, h, w, moments]
   return {.mean = quant_mean_(h), .logvar = ops::clamp(quant_logvar_(h), kMinLogvar, kMaxLogvar)};

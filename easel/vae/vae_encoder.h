@@ -26,10 +26,15 @@ class VaeEncoder {
 
   const VaeConfig& config() const { return config_; }
 
-  // image [n, height, width, 3] in [-1, 1], sides multiples of the factor -> a latent of size height / factor
+  // image [n, height, width, 3] in [-1, 1], sides multiples of the factor -> a latent of size height / factor; in bands
+  // n is 1
   Posterior operator()(const Tensor& image, const BlockObserver& observe = {}) const;
 
  private:
+  // The levels in bands. image [1, height, width, 3] -> [1, h, w, coarsest channels]
+  Tensor in_bands(const Tensor& image, const BlockObserver& observe) const;
+  Tensor whole(const Tensor& image, const BlockObserver& observe) const;
+
   struct Level {
     std::vector<VaeResBlock> blocks;
     std::optional<Conv2d> downsample;  // none on the coarsest level

@@ -170,6 +170,13 @@ HWY_EXPORT(PackHead);
 HWY_EXPORT(AttendTile);
 }  // namespace
 
+AttentionMemory attention_memory(int threads, const Tensor& q, const Tensor& k, int64_t heads) {
+  const auto head_dim = static_cast<size_t>(q.dim(2) / heads);
+  const AttentionSizes sizes = HWY_DYNAMIC_DISPATCH(SizesFor)(static_cast<size_t>(k.dim(1)), head_dim);
+  return {.packed_floats = q.dim(0) * heads * static_cast<int64_t>(sizes.padded_keys * (head_dim + sizes.value_width)),
+          .scratch_floats = threads * static_cast<int64_t>(sizes.scratch)};
+}
+
 void attention(int threads, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                Tensor& out) {
   const int64_t heads = options.heads;

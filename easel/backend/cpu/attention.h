@@ -10,4 +10,11 @@ namespace easel::cpu {
 void attention(int threads, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                Tensor& out);
 
+// What it holds beside q, k, v and the result.
+struct AttentionMemory {
+  int64_t packed_floats;
+  int64_t scratch_floats;
+};
+AttentionMemory attention_memory(int threads, const Tensor& q, const Tensor& k, int64_t heads);
+
 }  // namespace easel::cpu

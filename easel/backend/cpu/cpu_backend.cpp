@@ -127,6 +127,20 @@ void CpuBackend::group_norm(const Tensor& x, const Parameter& weight, const Para
                   activation, out);
 }
 
+void CpuBackend::channel_sums(const Tensor& x, const Tensor& pivot, const Tensor* before, Tensor& sums) {
+  cpu::channel_sums(threads_, x, pivot.data().data(), before, sums);
+}
+
+void CpuBackend::group_norm_scales(const Tensor& sums, const Tensor& pivot, int64_t pixels, const Parameter& weight,
+                                   const Parameter& bias, int64_t groups, float epsilon, Tensor& out) {
+  cpu::group_norm_scales({.sums = sums, .pivot = pivot.data().data(), .pixels = pixels},
+                         plain_values(weight, sums.device()), plain_values(bias, sums.device()), groups, epsilon, out);
+}
+
+void CpuBackend::scale_shift(const Tensor& x, const Tensor& scales, Activation activation, Tensor& out) {
+  cpu::scale_shift(threads_, x, scales, activation, out);
+}
+
 void CpuBackend::layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon,
                             Tensor& out) {
   const int64_t width = x.dim(-1);
@@ -156,6 +170,14 @@ void CpuBackend::activate(const Tensor& x, Activation activation, Tensor& out) {
   float* const to = out.data().data();
   parallel_for(threads_, x.count(), kGrainFloats, [&](int64_t begin, int64_t end) {
     cpu::activate(from + begin, activation, to + begin, static_cast<size_t>(end - begin));
+  });
+}
+
+void CpuBackend::copy(const Tensor& x, Tensor& out) {
+  const float* const from = x.data().data();
+  float* const to = out.data().data();
+  parallel_for(threads_, x.count(), kGrainFloats, [&](int64_t begin, int64_t end) {
+    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin) * sizeof(float));
   });
 }
 

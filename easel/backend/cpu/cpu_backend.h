@@ -24,9 +24,14 @@ class CpuBackend : public Backend {
                  Tensor& out) override;
   void group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups, float epsilon,
                   Activation activation, Tensor& out) override;
+  void channel_sums(const Tensor& x, const Tensor& pivot, const Tensor* before, Tensor& sums) override;
+  void group_norm_scales(const Tensor& sums, const Tensor& pivot, int64_t pixels, const Parameter& weight,
+                         const Parameter& bias, int64_t groups, float epsilon, Tensor& out) override;
+  void scale_shift(const Tensor& x, const Tensor& scales, Activation activation, Tensor& out) override;
   void layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon, Tensor& out) override;
   void embedding(const Tensor& ids, const Parameter& table, Tensor& out) override;
   void activate(const Tensor& x, Activation activation, Tensor& out) override;
+  void copy(const Tensor& x, Tensor& out) override;
   void upsample_nearest_2x(const Tensor& x, Tensor& out) override;
   void resize(const Tensor& x, const ResizeOptions& options, Tensor& out) override;
   void max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) override;

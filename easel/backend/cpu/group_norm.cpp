@@ -11,27 +11,17 @@ namespace {
 
 constexpr int64_t kChunkPixels = 64;  // summed in f32; the sums of chunks are added in f64
 
-struct ImageSums {
-  const Tensor& sums;  // [chunks, 2, c]: sum and sum of squares of x - pivot
-  const float* pivot;  // [c]: the first pixel, so that a large mean costs no precision
-  int64_t pixels;
-};
-
-// The mean and variance of channels [first, last), from the sums of all chunks in order.
+// The mean and variance of channels [first, last).
 std::pair<double, double> group_moments(const ImageSums& image, int64_t first, int64_t last) {
-  const int64_t c = image.sums.dim(2);
-  const float* const data = image.sums.data().data();
+  const int64_t c = image.sums.dim(1);
+  const double* const data = image.sums.data<double>().data();
   const auto pixels = static_cast<double>(image.pixels);
   std::vector<double> means;
   double mean = 0.0;
   double spread = 0.0;
   for (int64_t channel = first; channel < last; ++channel) {
-    double sum = 0.0;
-    double square_sum = 0.0;
-    for (int64_t chunk = 0; chunk < image.sums.dim(0); ++chunk) {
-      sum += static_cast<double>(data[(chunk * 2) * c + channel]);
-      square_sum += static_cast<double>(data[(chunk * 2 + 1) * c + channel]);
-    }
+    const double sum = data[channel];
+    const double square_sum = data[c + channel];
     means.push_back(static_cast<double>(image.pivot[channel]) + sum / pixels);
     mean += means.back() / static_cast<double>(last - first);
     spread += square_sum - sum * sum / pixels;  // about the channel's own mean
@@ -42,45 +32,71 @@ std::pair<double, double> group_moments(const ImageSums& image, int64_t first, i
 
 }  // namespace
 
+void channel_sums(int threads, const Tensor& x, const float* pivot, const Tensor* before, Tensor& sums) {
+  const int64_t c = x.dim(-1);
+  const int64_t pixels = x.count() / c;
+  const int64_t chunks = (pixels + kChunkPixels - 1) / kChunkPixels;
+  Tensor parts = Tensor::empty(x.device(), {chunks, 2 * c});
+  const float* const from = x.data().data();
+  float* const parts_data = parts.data().data();
+  parallel_for(threads, chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const int64_t count = std::min(kChunkPixels, pixels - chunk * kChunkPixels);
+      float* const sum = parts_data + chunk * 2 * c;
+      cpu::channel_sums(from + chunk * kChunkPixels * c, pivot, static_cast<size_t>(count), static_cast<size_t>(c), sum,
+                        sum + c);
+    }
+  });
+  double* const to = sums.data<double>().data();
+  if (before == nullptr) std::fill_n(to, 2 * c, 0.0);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    for (int64_t i = 0; i < 2 * c; ++i) to[i] += static_cast<double>(parts_data[chunk * 2 * c + i]);
+  }
+}
+
+void group_norm_scales(const ImageSums& image, const Tensor& weight, const Tensor& bias, int64_t groups, float epsilon,
+                       Tensor& out) {
+  const int64_t c = image.sums.dim(1);
+  const int64_t group_size = c / groups;
+  const float* const weights = weight.data().data();
+  const float* const biases = bias.data().data();
+  float* const scale = out.data().data();
+  float* const shift = scale + c;
+  for (int64_t group = 0; group < groups; ++group) {
+    const auto [mean, variance] = group_moments(image, group * group_size, (group + 1) * group_size);
+    const double inverse = 1.0 / std::sqrt(variance + static_cast<double>(epsilon));
+    for (int64_t channel = group * group_size; channel < (group + 1) * group_size; ++channel) {
+      const double factor = static_cast<double>(weights[channel]) * inverse;
+      scale[channel] = static_cast<float>(factor);
+      shift[channel] = static_cast<float>(static_cast<double>(biases[channel]) - mean * factor);
+    }
+  }
+}
+
+void scale_shift(int threads, const Tensor& x, const Tensor& scales, Activation activation, Tensor& out) {
+  const int64_t c = x.dim(-1);
+  const float* const from = x.data().data();
+  float* const to = out.data().data();
+  const float* const scale = scales.data().data();
+  parallel_for(threads, x.count() / c, kChunkPixels, [&](int64_t begin, int64_t end) {
+    cpu::scale_shift(from + begin * c, scale, scale + c, activation, static_cast<size_t>(end - begin),
+                     static_cast<size_t>(c), to + begin * c);
+  });
+}
+
 void group_norm(int threads, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t groups, float epsilon,
                 Activation activation, Tensor& out) {
   const int64_t c = x.dim(-1);
   const int64_t pixels = x.count() / (x.dim(0) * c);
-  const int64_t chunks = (pixels + kChunkPixels - 1) / kChunkPixels;
-  const int64_t group_size = c / groups;
-  Tensor sums = Tensor::empty(x.device(), {chunks, 2, c});
-  std::vector<float> scale(static_cast<size_t>(c));
-  std::vector<float> shift(static_cast<size_t>(c));
-  float* const sums_data = sums.data().data();
-  const float* const weights = weight.data().data();
-  const float* const biases = bias.data().data();
+  Tensor sums = Tensor::empty(x.device(), {2, c}, DType::f64);
+  Tensor scales = Tensor::empty(x.device(), {2, c});
   for (int64_t image = 0; image < x.dim(0); ++image) {
-    const float* const from = x.data().data() + image * pixels * c;
-    float* const to = out.data().data() + image * pixels * c;
-    parallel_for(threads, chunks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t chunk = begin; chunk < end; ++chunk) {
-        const int64_t count = std::min(kChunkPixels, pixels - chunk * kChunkPixels);
-        float* const sum = sums_data + chunk * 2 * c;
-        channel_sums(from + chunk * kChunkPixels * c, from, static_cast<size_t>(count), static_cast<size_t>(c), sum,
-                     sum + c);
-      }
-    });
-    const ImageSums image_sums{.sums = sums, .pivot = from, .pixels = pixels};
-    for (int64_t group = 0; group < groups; ++group) {
-      const auto [mean, variance] = group_moments(image_sums, group * group_size, (group + 1) * group_size);
-      const double inverse = 1.0 / std::sqrt(variance + static_cast<double>(epsilon));
-      for (int64_t channel = group * group_size; channel < (group + 1) * group_size; ++channel) {
-        const double factor = static_cast<double>(weights[channel]) * inverse;
-        scale[static_cast<size_t>(channel)] = static_cast<float>(factor);
-        shift[static_cast<size_t>(channel)] = static_cast<float>(static_cast<double>(biases[channel]) - mean * factor);
-      }
-    }
-    parallel_for(threads, chunks, 1, [&](int64_t begin, int64_t end) {
-      const int64_t first = begin * kChunkPixels;
-      const int64_t last = std::min(pixels, end * kChunkPixels);
-      scale_shift(from + first * c, scale.data(), shift.data(), activation, static_cast<size_t>(last - first),
-                  static_cast<size_t>(c), to + first * c);
-    });
+    const Tensor from = x.slice(image, image + 1);
+    Tensor to = out.slice(image, image + 1);
+    const float* const pivot = from.data().data();
+    channel_sums(threads, from, pivot, nullptr, sums);
+    group_norm_scales({.sums = sums, .pivot = pivot, .pixels = pixels}, weight, bias, groups, epsilon, scales);
+    scale_shift(threads, from, scales, activation, to);
   }
 }
 

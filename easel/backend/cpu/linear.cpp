@@ -118,18 +118,27 @@ HWY_EXPORT(ComputePart);
 
 constexpr size_t kMinRows = 256;  // fewer are not worth packing the panels once more
 
+// How the columns of a result are divided into groups of panels.
+struct PanelGroups {
+  size_t width, panels, groups, scratch_floats;
+
+  PanelGroups(int threads, size_t depth, size_t d_out, bool geglu) : width(HWY_DYNAMIC_DISPATCH(LinearPanelWidth)()) {
+    const size_t halves = geglu ? 2 : 1;
+    const size_t all_panels = (d_out + width - 1) / width;
+    const auto fair = (all_panels + static_cast<size_t>(threads) - 1) / static_cast<size_t>(threads);
+    const size_t fitting = std::max<size_t>(1, kPackedBytes / (halves * width * depth * sizeof(float)));
+    panels = std::min({fitting, kMaxPanels, fair});
+    groups = (all_panels + panels - 1) / panels;
+    scratch_floats = halves * panels * width * (depth + 16);
+  }
+};
+
 void run(int threads, const LinearProblem& problem, const Device& device) {
-  const size_t width = HWY_DYNAMIC_DISPATCH(LinearPanelWidth)();
-  const size_t halves = problem.geglu ? 2 : 1;
-  const size_t all_panels = (problem.d_out + width - 1) / width;
-  const auto fair = (all_panels + static_cast<size_t>(threads) - 1) / static_cast<size_t>(threads);
-  const size_t fitting = std::max<size_t>(1, kPackedBytes / (halves * width * problem.depth * sizeof(float)));
-  const size_t panels = std::min({fitting, kMaxPanels, fair});
-  const size_t groups = (all_panels + panels - 1) / panels;
+  const auto [width, panels, groups, scratch_floats] =
+      PanelGroups(threads, problem.depth, problem.d_out, problem.geglu);
   // With fewer groups than threads the rows are split too.
   const size_t wanted = groups >= static_cast<size_t>(threads) ? 1 : static_cast<size_t>(threads) / groups;
   const size_t chunks = std::clamp<size_t>(problem.rows / kMinRows, 1, wanted);
-  const size_t scratch_floats = halves * panels * width * (problem.depth + 16);
   Tensor scratch = Tensor::empty(device, {threads, static_cast<int64_t>(scratch_floats)});
   float* const scratch_data = scratch.data().data();
   parallel_items(threads, static_cast<int64_t>(groups * chunks), [&](int64_t item, int thread) {
@@ -147,6 +156,11 @@ void run(int threads, const LinearProblem& problem, const Device& device) {
 }
 
 }  // namespace
+
+int64_t linear_scratch_floats(int threads, const Tensor& x, int64_t d_out, bool geglu) {
+  const PanelGroups groups(threads, static_cast<size_t>(x.dim(-1)), static_cast<size_t>(d_out), geglu);
+  return threads * static_cast<int64_t>(groups.scratch_floats);
+}
 
 void linear(int threads, const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
             Tensor& out) {

@@ -10,4 +10,7 @@ void linear(int threads, const Tensor& x, const Parameter& weight, const Paramet
             Tensor& out);
 void linear_geglu(int threads, const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out);
 
+// Floats that they hold beside x and the result [..., d_out].
+int64_t linear_scratch_floats(int threads, const Tensor& x, int64_t d_out, bool geglu);
+
 }  // namespace easel::cpu

@@ -29,8 +29,10 @@ struct WinogradProblem {
   const float* bias;        // [c_out] or null
   const float* image_bias;  // [n, c_out] or null
   const float* residual;    // as out, or null
-  float* out;               // [n, h, w, c_out]
+  float* out;               // [n, rows, w, c_out]
   size_t n, h, w, c_in, c_out;
+  size_t rows;                     // of the result: as x has, or fewer where the padding above or below is missing
+  size_t top;                      // padding above
   size_t tile_rows, tile_columns;  // tiles per image
   PaddingMode padding;
   Activation activation;
@@ -64,9 +66,9 @@ inline Patch patch_of(const WinogradProblem& problem, const TilePlace& place) {
   Patch patch{.image = place.image, .rows = {}, .columns = {}};
   const bool circular = problem.padding == PaddingMode::circular;
   for (size_t i = 0; i < 6; ++i) {
-    const size_t row = place.row + i;  // counted from the one above the image
+    const size_t row = place.row + i;  // counted from the padding's first
     const size_t column = place.column + i;
-    patch.rows[i] = circular ? (row + problem.h - 1) % problem.h : row - 1;  // 0 - 1 is a huge number
+    patch.rows[i] = circular ? (row + problem.h - problem.top) % problem.h : row - problem.top;  // 0 - 1 is huge
     patch.columns[i] = circular ? (column + problem.w - 1) % problem.w : column - 1;
   }
   return patch;
@@ -165,12 +167,12 @@ HWY_INLINE void TransformOutput(D d, const WinogradProblem& problem, const TileP
   if (problem.image_bias != nullptr) {
     bias = hn::Add(bias, hn::LoadU(d, problem.image_bias + place.image * problem.c_out + channel));
   }
-  for (size_t i = 0; i < 4 && place.row + i < problem.h; ++i) {
+  for (size_t i = 0; i < 4 && place.row + i < problem.rows; ++i) {
     V y[4];
     OutputPoints(d, rows[i], y);
     for (size_t j = 0; j < 4 && place.column + j < problem.w; ++j) {
       const size_t to =
-          ((place.image * problem.h + place.row + i) * problem.w + place.column + j) * problem.c_out + channel;
+          ((place.image * problem.rows + place.row + i) * problem.w + place.column + j) * problem.c_out + channel;
       WithActivation(problem.activation, [&](auto f) {
         V value = f(d, hn::Add(y[j], bias));
         if (problem.residual != nullptr) value = hn::Add(value, hn::LoadU(d, problem.residual + to));
@@ -229,10 +231,29 @@ const float* data_or_null(const std::optional<Tensor>& tensor) { return tensor ?
 
 }  // namespace
 
+// How the tiles of a result are divided into blocks.
+struct WinogradBlocks {
+  size_t tiles, blocks, largest, scratch_floats;
+
+  WinogradBlocks(const Shape& out, size_t c_in, size_t width)
+      : tiles(static_cast<size_t>(out[0] * ((out[1] + 3) / 4) * ((out[2] + 3) / 4))),
+        blocks((tiles + fitting(c_in) - 1) / fitting(c_in)),
+        largest((tiles + blocks - 1) / blocks),
+        scratch_floats(panel_scratch(largest, width)) {}
+  static size_t fitting(size_t c_in) { return std::max(kMinTiles, kPointsBytes / (kPoints * c_in * sizeof(float))); }
+};
+
+WinogradMemory winograd_memory(int threads, const Tensor& x, const Tensor& out) {
+  const auto c_in = static_cast<size_t>(x.dim(3));
+  const WinogradBlocks blocks(out.shape(), c_in, HWY_DYNAMIC_DISPATCH(WinogradPanelWidth)());
+  return {.points_floats = static_cast<int64_t>(kPoints * blocks.largest * c_in),
+          .scratch_floats = threads * static_cast<int64_t>(blocks.scratch_floats)};
+}
+
 bool winograd_applies(const Tensor& x, const Parameter& weight, const Conv2dOptions& options) {
   const Padding& padding = options.padding;
-  return weight.shape()[2] == 3 && weight.shape()[3] == 3 && options.stride == 1 && padding.top == 1 &&
-         padding.bottom == 1 && padding.left == 1 && padding.right == 1 && x.dim(3) >= kMinChannels &&
+  return weight.shape()[2] == 3 && weight.shape()[3] == 3 && options.stride == 1 && padding.top <= 1 &&
+         padding.bottom <= 1 && padding.left == 1 && padding.right == 1 && x.dim(3) >= kMinChannels &&
          weight.shape()[0] >= kMinChannels;
 }
 
@@ -252,17 +273,15 @@ void winograd_conv2d(int threads, const Tensor& x, const Parameter& weight, cons
                                 .w = static_cast<size_t>(x.dim(2)),
                                 .c_in = static_cast<size_t>(x.dim(3)),
                                 .c_out = static_cast<size_t>(out.dim(3)),
-                                .tile_rows = (static_cast<size_t>(x.dim(1)) + 3) / 4,
+                                .rows = static_cast<size_t>(out.dim(1)),
+                                .top = static_cast<size_t>(options.padding.top),
+                                .tile_rows = (static_cast<size_t>(out.dim(1)) + 3) / 4,
                                 .tile_columns = (static_cast<size_t>(x.dim(2)) + 3) / 4,
                                 .padding = options.padding.mode,
                                 .activation = options.activation};
   const size_t width = HWY_DYNAMIC_DISPATCH(WinogradPanelWidth)();
   const size_t panels = (problem.c_out + width - 1) / width;
-  const size_t tiles = problem.n * problem.tile_rows * problem.tile_columns;
-  const size_t fitting = std::max(kMinTiles, kPointsBytes / (kPoints * problem.c_in * sizeof(float)));
-  const size_t blocks = (tiles + fitting - 1) / fitting;
-  const size_t largest = (tiles + blocks - 1) / blocks;
-  const size_t scratch_floats = panel_scratch(largest, width);
+  const auto [tiles, blocks, largest, scratch_floats] = WinogradBlocks(out.shape(), problem.c_in, width);
   Tensor points = Tensor::empty(x.device(), {static_cast<int64_t>(kPoints * largest * problem.c_in)});
   Tensor scratch = Tensor::empty(x.device(), {threads, static_cast<int64_t>(scratch_floats)});
   float* const scratch_data = scratch.data().data();

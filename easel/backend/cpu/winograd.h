@@ -5,8 +5,16 @@
 
 namespace easel::cpu {
 
-// True if `winograd_conv2d` can do it: 3x3, stride 1, padding 1 on all sides, and enough channels to gain by it.
+// True if `winograd_conv2d` can do it: 3x3, stride 1, padding 1 on all sides (above and below it may be missing, as in
+// a band of an image's rows), and enough channels to gain by it.
 bool winograd_applies(const Tensor& x, const Parameter& weight, const Conv2dOptions& options);
+
+// What it holds beside x and the result.
+struct WinogradMemory {
+  int64_t points_floats;
+  int64_t scratch_floats;
+};
+WinogradMemory winograd_memory(int threads, const Tensor& x, const Tensor& out);
 
 // As Backend::conv2d. The result does not depend on the number of threads.
 void winograd_conv2d(int threads, const Tensor& x, const Parameter& weight, const Parameter* bias,
