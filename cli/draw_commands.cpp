@@ -29,6 +29,7 @@ void add_draw_command(CLI::App& app, Task task, const std::string& name, const s
   add_own(*command, *args);
   add_model_options(*command, args->model);
   add_profile_options(*command, args->model.profile);
+  add_preview_option(*command, args->model);
   add_output_options(*command, args->output);
   command->callback([args, name] {
     read_images(args->image, args->request.request);

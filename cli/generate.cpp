@@ -172,6 +172,8 @@ void run_generate(const std::string& command, const Request& request, const Mode
   Output output(command, output_args, request);
   std::optional<Plot> plot;
   if (!output_args.plot.empty()) plot = plan_plot(request, output_args.plot);
+  refuse_if(model.preview_vae && !output_args.save_every,
+            "--preview-vae decodes the unfinished images of --save-every N, which is not given");
   const PipelineOptions options = pipeline_options(model);
   ProgressPrinter progress(progress_style(output_args.quiet));
   if (const std::string note = precision_note(model); !note.empty() && !output_args.quiet) progress.note(note);

@@ -42,7 +42,9 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
   command.add_option("--config", args.config, "Configuration of the original scripts (v2-inference-v.yaml, ...)")
       ->type_name("FILE")
       ->group(group);
-  command.add_option("--vae", args.vae, "VAE to use instead of the checkpoint's")->type_name("FILE")->group(group);
+  command.add_option("--vae", args.vae, "VAE to use instead of the checkpoint's; may be a tiny one (TAESD)")
+      ->type_name("FILE")
+      ->group(group);
   command.add_option("--prediction", args.prediction, "What the network predicts: eps or v; found out if not given")
       ->type_name("KIND")
       ->group(group);
@@ -52,6 +54,12 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
                   "full, int8 (faster with VNNI, images differ a little) or autocast: the same as full on a processor")
       ->type_name("KIND")
       ->group(kMachineGroup);
+}
+
+void add_preview_option(CLI::App& command, ModelArgs& args) {
+  command.add_option("--preview-vae", args.preview_vae, "Tiny VAE (TAESD) that shows unfinished images")
+      ->type_name("FILE")
+      ->group(kModelGroup);
 }
 
 void add_machine_options(CLI::App& command, ModelArgs& args) {
@@ -76,6 +84,7 @@ PipelineOptions pipeline_options(const ModelArgs& args) {
   PipelineOptions options{.checkpoint = find_model(args.checkpoint)};
   if (args.config) options.config = *args.config;
   if (args.vae) options.vae = *args.vae;
+  if (args.preview_vae) options.preview_vae = *args.preview_vae;
   options.prediction = args.prediction;
   options.device = args.device;
   options.threads = args.threads;

@@ -17,6 +17,7 @@ struct ModelArgs {
   std::optional<std::string> checkpoint = {};
   std::optional<std::string> config = {};
   std::optional<std::string> vae = {};
+  std::optional<std::string> preview_vae = {};
   std::optional<std::string> prediction = {};
   std::string device = "cpu";
   int threads = 0;
@@ -29,6 +30,7 @@ struct ModelArgs {
 void add_model_options(CLI::App& command, ModelArgs& args);
 // Parts of it, for commands that do not draw.
 void add_checkpoint_option(CLI::App& command, ModelArgs& args);
+void add_preview_option(CLI::App& command, ModelArgs& args);
 void add_machine_options(CLI::App& command, ModelArgs& args);  // device, threads, memory
 // Throws Error invalid_request or not_found.
 PipelineOptions pipeline_options(const ModelArgs& args);

@@ -180,6 +180,24 @@ void add_variation_options(CLI::App& command, RequestArgs& args) {
       ->group(group);
 }
 
+void add_less_work_options(CLI::App& command, RequestArgs& args) {
+  const std::string group = "Less work";
+  Request& request = args.request;
+  command
+      .add_option("--tome", request.token_merging_ratio,
+                  "Merge this share of the tokens that are most alike, 0 to 0.75")
+      ->type_name("RATIO")
+      ->group(group);
+  command
+      .add_option("--cache", request.cache_interval,
+                  "Compute the whole network at every Nth call only, a small part of it at the others")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--cache-branch", request.cache_branch, "How large that part is; 0: the smallest [0]")
+      ->type_name("B")
+      ->group(group);
+}
+
 void add_like_option(CLI::App& command, RequestArgs& args) {
   const auto take_settings = [&args](const std::string& file) {
     args.like = load_settings(file, args.request.task);
@@ -215,6 +233,7 @@ void add_request_options(CLI::App& command, RequestArgs& args) {
   add_image_options(command, args);
   add_sampling_options(command, args);
   add_variation_options(command, args);
+  add_less_work_options(command, args);
 }
 
 Request make_request(const RequestArgs& args) {

@@ -114,6 +114,7 @@ void add_serve_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("serve", "Serve the web page and the HTTP APIs");
   add_network_options(*command, *args);
   add_model_options(*command, args->model);
+  add_preview_option(*command, args->model);
   add_server_options(*command, *args);
   command->callback([args] { run(*args); });
 }

@@ -128,7 +128,7 @@ void require_vae(const Checkpoint& checkpoint) {
   const auto foreign = find_foreign_kind(checkpoint);
   throw Error(ErrorCode::bad_checkpoint,
               "{} is {}; --vae takes a VAE of the original layout (decoder.conv_in.weight, decoder.mid..., with or "
-              "without first_stage_model)",
+              "without first_stage_model), or a tiny one (TAESD) with its decoder",
               checkpoint.file(), foreign ? foreign->kind : "no VAE");
 }
 

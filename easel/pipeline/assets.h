@@ -9,6 +9,7 @@
 namespace easel {
 
 inline constexpr const char* kStarterModel = "starter.safetensors";
+inline constexpr const char* kStarterTinyVae = "starter-tiny-vae.safetensors";
 inline constexpr const char* kBpeMerges = "bpe_simple_vocab_16e6.txt.gz";
 
 // In $EASEL_ASSETS if that is set; otherwise in assets/ or share/easel/ beside the program or a folder above it, which

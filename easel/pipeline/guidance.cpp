@@ -69,15 +69,30 @@ void PromptGuidance::regroup(const std::vector<Row>& rows) {
   }
 }
 
+// Each `cache_interval`th call is a full one, and so is the first with other prompts; samplers that call the network
+// more than once in a step are counted by calls.
+void PromptGuidance::forget_old_features() {
+  const int64_t interval = task_.request.cache_interval.value_or(1);
+  if (interval == 1) return;
+  const auto is_new = [](const Group& group) { return !group.deep; };
+  if (++calls_since_full_ < interval && std::none_of(groups_.begin(), groups_.end(), is_new)) return;
+  calls_since_full_ = 0;
+  for (Group& group : groups_) {
+    group.deep = {.branch = task_.request.cache_branch.value_or(0), .feature = std::nullopt};
+  }
+}
+
 // -> the prediction of each row [1, h, w, c]
-std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows) const {
+std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows) {
   std::vector<Tensor> predictions(rows.size(), x);
-  for (const Group& group : groups_) {
+  for (Group& group : groups_) {
     const size_t count = group.rows.size();
     Tensor input = joined(count, [&](size_t i) { return image_of(x, rows[group.rows[i]].image); });
     if (group.companion) input = ops::concat_channels(input, *group.companion);
     const std::vector<float> timesteps(count, static_cast<float>(level.timestep));
-    const Tensor output = task_.model.unet()(input, timesteps, *group.conditioning, observe_);
+    const Tensor output = task_.model.unet()(input, timesteps, *group.conditioning, observe_,
+                                             {.token_merging_ratio = task_.request.token_merging_ratio.value_or(0.0),
+                                              .deep = group.deep ? &*group.deep : nullptr});
     for (size_t i = 0; i < count; ++i) predictions[group.rows[i]] = image_of(output, static_cast<int64_t>(i));
   }
   return predictions;
@@ -86,6 +101,7 @@ std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, con
 Tensor PromptGuidance::operator()(const Tensor& x, const Level& level, int64_t step) {
   const std::vector<Row> rows = rows_at(step);
   regroup(rows);
+  forget_old_features();
   const std::vector<Tensor> predictions = run(x, level, rows);
   const auto unconditional_rows = static_cast<size_t>(std::count_if(
       parts_.begin(), parts_.end(), [&](const auto& parts) { return needs_unconditional(task_.request, parts); }));

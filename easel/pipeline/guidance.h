@@ -28,11 +28,13 @@ class PromptGuidance {
     std::vector<const Tensor*> contexts;
     std::optional<UNet::Conditioning> conditioning;
     std::optional<Tensor> companion;
+    std::optional<UNetShortcuts::DeepFeature> deep;  // kept from the last full call
   };
 
   std::vector<Row> rows_at(int64_t step) const;
   void regroup(const std::vector<Row>& rows);
-  std::vector<Tensor> run(const Tensor& x, const Level& level, const std::vector<Row>& rows) const;
+  std::vector<Tensor> run(const Tensor& x, const Level& level, const std::vector<Row>& rows);
+  void forget_old_features();
 
   const LatentTask& task_;
   BlockObserver observe_;
@@ -40,6 +42,7 @@ class PromptGuidance {
   PromptPart negative_;
   std::vector<const Tensor*> contexts_;  // of all rows as they were grouped last
   std::vector<Group> groups_;
+  int64_t calls_since_full_ = 0;  // of all groups together
 };
 
 }  // namespace easel

@@ -51,6 +51,16 @@ int64_t latents_per_image(const Request& request) {
   return most;
 }
 
+// Nothing if every call of the network is a full one. Throws Error invalid_request for one that the network lacks.
+std::optional<int64_t> used_cache_branch(const Request& request, const UNetConfig& config) {
+  const int64_t branch = request.cache_branch.value_or(0);
+  if (branch >= config.branches()) {
+    throw Error(ErrorCode::invalid_request, "cache branch is {}, but this model has {} branches: expected 0 to {}",
+                branch, config.branches(), config.branches() - 1);
+  }
+  return request.cache_interval.value_or(1) > 1 ? std::optional(branch) : std::nullopt;
+}
+
 std::vector<SchedulePass> schedule_passes(const Request& request) {
   std::vector<SchedulePass> passes = {{.steps = *request.steps}};
   if (const auto second = hires_request(request)) {
@@ -134,7 +144,9 @@ MemoryPlan Job::memory_for(const Request& request) const {
                      .height_px = *last.height_px,
                      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
                      .latents = latents_per_image(request),
-                     .decodes_between = request.hires_upscaler == HiresUpscaler::lanczos};
+                     .decodes_between = request.hires_upscaler == HiresUpscaler::lanczos,
+                     .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
+                     .cache_branch = used_cache_branch(request, workshop_.model.unet().config())};
   const uint64_t ours = workshop_.device.allocator().bytes_in_use();  // weights that are packed already
   return plan_memory(workshop_.model, size,
                      std::min(memory_info().available_bytes + ours, workshop_.memory_limit_bytes));
@@ -237,11 +249,14 @@ void Job::show_intermediates(std::span<const PlannedImage> batch, const Tensor& 
   Seconds spent{};
   {
     const Timed timed(spent);
+    const Model& model = workshop_.model;
     if (memory_.unload_unet_before_decode) workshop_.model.unload_unet();
     for (size_t i = 0; i < batch.size(); ++i) {
       stop_if_cancelled();
       const auto at = static_cast<int64_t>(i);
-      const Tensor pixels = decode_latent(workshop_.model, denoised.slice(at, at + 1), watch_cancel());
+      const Tensor estimate = denoised.slice(at, at + 1);
+      const Tensor pixels = model.preview_vae_is_chosen() ? decode_latent(*model.preview_decoder(), estimate)
+                                                          : decode_latent(model, estimate, watch_cancel());
       callbacks_.on_intermediate(
           {.estimate = finished(batch[i], pixels), .index = result_.images.size() + i, .step = step});
     }

@@ -50,8 +50,7 @@ void require_finite(const Progress& progress) {
 }  // namespace
 
 Shape latent_shape(const Model& model, const Request& request, int64_t n) {
-  return {n, *request.height_px / model.vae_factor(), *request.width_px / model.vae_factor(),
-          model.vae_decoder().config().latent_channels};
+  return {n, *request.height_px / model.vae_factor(), *request.width_px / model.vae_factor(), model.latent_channels()};
 }
 
 Plan plan_for(const LatentTask& task) {
@@ -93,12 +92,20 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
 }
 
 Tensor decode_latent(const Model& model, const Tensor& latent, const BlockObserver& observe) {
+  if (model.tiny_decoder() != nullptr) return decode_latent(*model.tiny_decoder(), latent);
   const Tensor pixels = model.vae_decoder()(latent / static_cast<float>(model.scale_factor()), observe);
   if (!is_finite(pixels)) {
     throw Error(ErrorCode::bad_checkpoint,
                 "the VAE decoder gives numbers that are not finite; use another VAE with --vae FILE");
   }
   return pixels;
+}
+
+Tensor decode_latent(const TinyVaeDecoder& decoder, const Tensor& latent) {
+  const Tensor pixels = decoder(latent);
+  if (is_finite(pixels)) return pixels;
+  throw Error(ErrorCode::bad_checkpoint,
+              "the tiny VAE gives numbers that are not finite; leave --vae or --preview-vae out, or give another file");
 }
 
 }  // namespace easel

@@ -38,5 +38,6 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
 // latent [1, h, w, c] -> the image [1, height_px, width_px, 3], nominally in [-1, 1]. Throws Error bad_checkpoint if
 // the decoder gives numbers that are not finite.
 Tensor decode_latent(const Model& model, const Tensor& latent, const BlockObserver& observe = {});
+Tensor decode_latent(const TinyVaeDecoder& decoder, const Tensor& latent);
 
 }  // namespace easel

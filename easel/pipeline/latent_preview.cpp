@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "easel/image/tensor_image.h"
 #include "easel/pipeline/latent.h"
 
 namespace easel {
@@ -93,6 +94,9 @@ LatentPreview::Projection LatentPreview::fitted(const Model& model, const Tensor
 }
 
 Image LatentPreview::operator()(const Model& model, const Tensor& latent) {
+  if (const TinyVaeDecoder* decoder = model.preview_decoder()) {
+    return images_from(decode_latent(*decoder, latent.slice(0, 1))).front();
+  }
   if (!projection_) projection_ = fitted(model, latent);
   const std::vector<float> values = latent.slice(0, 1).values();
   const auto c = static_cast<size_t>(latent.dim(3));

@@ -11,11 +11,13 @@
 
 namespace easel {
 
-// The colour of 8x8 pixels is nearly an affine function of their latent. Which one, a look at the model's own decoder
-// tells at the first step: a small part of the latent is decoded, and least squares fit the colours.
+// A tiny VAE's picture where the model has one. Else: the colour of 8x8 pixels is nearly an affine function of their
+// latent. Which one, a look at the model's own decoder tells at the first step: a small part of the latent is decoded,
+// and least squares fit the colours.
 class LatentPreview {
  public:
-  // latent [n, h, w, c], an estimate of the clean one -> the first image, a pixel for each latent position
+  // latent [n, h, w, c], an estimate of the clean one -> the first image; without a tiny VAE a pixel for each latent
+  // position
   Image operator()(const Model& model, const Tensor& latent);
 
  private:

@@ -13,6 +13,12 @@ namespace {
 constexpr int64_t kUnetLiveActivations = 14;
 // A ResBlock's widest moment: its input, the normalised input and the output; a convolution's own buffers beside them.
 constexpr int64_t kDecoderLiveActivations = 3;
+// A block's input and two results, of which the last is written anew by its ReLU.
+constexpr int64_t kTinyDecoderLiveActivations = 4;
+
+// Token merging, on the host: tokens, their averages and the directions that are compared, and similarities.
+constexpr int64_t kMergingCopies = 4;
+constexpr int64_t kSimilarityRows = 2 * 1024;
 
 uint64_t floats(int64_t count) { return static_cast<uint64_t>(count) * sizeof(float); }
 
@@ -58,6 +64,22 @@ uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t c
   return floats(batch * (skip_floats(config, rows, columns) + kUnetLiveActivations * widest));
 }
 
+uint64_t token_merging_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
+  for (size_t level = 0; level < config.levels.size(); ++level) {
+    if (!config.levels[level].has_transformers) continue;
+    const int64_t pixels = (rows >> level) * (columns >> level);
+    return floats(kMergingCopies * batch * pixels * config.levels[level].channels + kSimilarityRows * pixels / 4);
+  }
+  return 0;
+}
+
+uint64_t deep_feature_bytes(const UNetConfig& config, int64_t branch, int64_t rows, int64_t columns, int64_t batch) {
+  const int64_t block = config.branches() - 1 - branch;  // the first one of the way up that is computed
+  const size_t level = config.output_level(block);
+  const int64_t channels = config.levels[config.output_level(std::max<int64_t>(block - 1, 0))].channels;
+  return floats(batch * (rows >> level) * (columns >> level) * channels);
+}
+
 uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t columns) {
   int64_t widest = 0;
   for (size_t level = 0; level < config.level_channels.size(); ++level) {
@@ -69,6 +91,30 @@ uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t
   return floats(kDecoderLiveActivations * widest);
 }
 
+uint64_t decoder_activation_bytes(const TinyVaeConfig& config, int64_t rows, int64_t columns) {
+  int64_t widest = 0, scale = 1;
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const TinyVaeConfig::Layer& layer = config.layers[i];
+    const bool doubles = !layer.is_block && i > 0 && i + 1 < config.layers.size();
+    if (doubles) scale *= 2;
+    widest = std::max(widest, rows * scale * columns * scale * std::max(layer.c_in, layer.c_out));
+  }
+  return floats(kTinyDecoderLiveActivations * widest);
+}
+
+uint64_t decoder_activation_bytes(const Model& model, int64_t rows, int64_t columns) {
+  if (model.tiny_decoder() != nullptr) return decoder_activation_bytes(model.tiny_decoder()->config(), rows, columns);
+  return decoder_activation_bytes(model.vae_decoder().config(), rows, columns);
+}
+
+uint64_t less_work_bytes(const UNetConfig& config, const JobSize& job, int64_t rows, int64_t columns) {
+  const int64_t latents = job.latents * job.batch;
+  uint64_t bytes = 0;
+  if (job.merges_tokens) bytes += token_merging_bytes(config, rows, columns, latents);
+  if (job.cache_branch) bytes += deep_feature_bytes(config, *job.cache_branch, rows, columns, latents);
+  return bytes;
+}
+
 MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t available_bytes) {
   const int64_t rows = job.height_px / model.vae_factor();
   const int64_t columns = job.width_px / model.vae_factor();
@@ -77,10 +123,11 @@ MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t availabl
   const uint64_t base = kProgramBytes + kLargestPackingBytes;
   const uint64_t unet_weights = kept_unet_bytes(model);
   const uint64_t text = kept_weight_bytes(model, weights.text_encoder);
-  const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents);
+  const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents) +
+                            less_work_bytes(model.unet().config(), job, rows, columns);
   const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;
-  const uint64_t decoding = kept_weight_bytes(model, weights.vae_decoder) + images +
-                            decoder_activation_bytes(model.vae_decoder().config(), rows, columns);
+  const uint64_t decoding =
+      kept_weight_bytes(model, weights.vae_decoder) + images + decoder_activation_bytes(model, rows, columns);
 
   const uint64_t together = base + std::max({text, sampling, unet_weights + decoding});
   const uint64_t apart = base + std::max({text, sampling, decoding});

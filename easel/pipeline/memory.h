@@ -13,6 +13,8 @@ struct JobSize {
   int64_t batch;         // images made together
   int64_t latents;       // that the network runs on for each image: 2 with guidance
   bool decodes_between;  // two runs of the UNet, which stays loaded, with the decoder between them
+  bool merges_tokens = false;
+  std::optional<int64_t> cache_branch = {};  // of which a feature is kept from call to call
 };
 
 struct MemoryPlan {
@@ -31,7 +33,11 @@ uint64_t kept_unet_bytes(const Model& model);
 
 // What the networks need for their intermediate results, from their shapes. rows and columns are those of the latent.
 uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);
+uint64_t token_merging_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);
+uint64_t deep_feature_bytes(const UNetConfig& config, int64_t branch, int64_t rows, int64_t columns, int64_t batch);
 uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t columns);  // one image at a time
+uint64_t decoder_activation_bytes(const TinyVaeConfig& config, int64_t rows, int64_t columns);
+uint64_t decoder_activation_bytes(const Model& model, int64_t rows, int64_t columns);  // of the one that decodes
 
 // Throws Error out_of_memory with what is needed, what there is and the cure, if `job` does not fit into
 // `available_bytes`.

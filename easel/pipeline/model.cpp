@@ -5,6 +5,8 @@
 
 #include "easel/base/error.h"
 #include "easel/checkpoint/config.h"
+#include "easel/checkpoint/tiny_vae_file.h"
+#include "easel/pipeline/assets.h"
 #include "easel/pipeline/depth.h"
 #include "easel/pipeline/model_hash.h"
 
@@ -14,6 +16,7 @@ namespace {
 constexpr std::string_view kTextEncoder = "cond_stage_model";
 constexpr std::string_view kUnet = "model.diffusion_model";
 constexpr std::string_view kVae = "first_stage_model";
+constexpr std::string_view kStarterName = "starter";  // "easel.name" in the metadata
 
 ModelConfig config_of(const ModelOptions& options) {
   return options.config ? read_model_config(*options.config) : ModelConfig{};
@@ -54,12 +57,35 @@ std::optional<Parameterization> known_parameterization(const ModelOptions& optio
   return defaults_of(family).parameterization;
 }
 
-Weights open_weights(const std::shared_ptr<const Checkpoint>& checkpoint, const ModelOptions& options) {
-  Weights weights(checkpoint, options.residency);
-  if (!options.vae) return weights;
-  const auto vae = Checkpoint::open(*options.vae);
+Weights with_vae(const Weights& weights, std::shared_ptr<const Checkpoint> vae) {
   require_vae(*vae);
-  return weights.overlay(kVae, vae);
+  return weights.overlay(kVae, std::move(vae));
+}
+
+bool has_tiny_decoder(const Checkpoint& checkpoint) {
+  const auto layout = tiny_vae_layout(checkpoint);
+  return layout && layout->decoder;
+}
+
+void require_small_latents(Family family, const Checkpoint& tiny_vae) {
+  if (family != Family::x4_upscaler) return;
+  throw Error(ErrorCode::invalid_request,
+              "{} is a tiny VAE of Stable Diffusion, which does not go with the x4 upscaler", tiny_vae.file());
+}
+
+// The starter model's previews need no option.
+std::shared_ptr<const Checkpoint> open_preview_vae(const ModelOptions& options, const Checkpoint& checkpoint) {
+  std::optional<std::filesystem::path> path = options.preview_vae;
+  const auto name = checkpoint.metadata().find("easel.name");
+  const bool is_starter = name != checkpoint.metadata().end() && name->second == kStarterName;
+  if (!path && is_starter) path = find_asset(kStarterTinyVae);
+  if (!path) return nullptr;
+  auto file = Checkpoint::open(*path);
+  if (has_tiny_decoder(*file)) return file;
+  throw Error(
+      ErrorCode::bad_checkpoint,
+      "{} is {}; --preview-vae takes the decoder of a tiny VAE (TAESD: taesd_decoder, or a file with both halves)",
+      file->file(), foreign_kind(*file).value_or("no tiny VAE"));
 }
 
 uint64_t packed_bytes(const Checkpoint& checkpoint, std::string_view prefix) {
@@ -77,7 +103,18 @@ Model::Model(const ModelOptions& options)
       family_(accepted_family(*checkpoint_, options.families)),
       residency_(options.residency),
       is_int8_(options.int8),
-      weights_(open_weights(checkpoint_, options)) {
+      weights_(checkpoint_, options.residency) {
+  if (options.vae) {
+    auto vae = Checkpoint::open(*options.vae);
+    if (has_tiny_decoder(*vae)) {
+      require_small_latents(family_, *vae);
+      vae_file_ = std::move(vae);
+    } else {
+      weights_ = with_vae(weights_, std::move(vae));
+    }
+  }
+  preview_file_ = open_preview_vae(options, *checkpoint_);
+  preview_vae_is_chosen_ = options.preview_vae.has_value();
   const ModelConfig config = config_of(options);
   check_config(config, options, family_);
   parameterization_ = known_parameterization(options, config, *checkpoint_, family_);
@@ -87,6 +124,7 @@ Model::Model(const ModelOptions& options)
                              .beta_end = config.linear_end.value_or(defaults.linear_end)});
   text_encoder_.emplace(weights_ / kTextEncoder);
   open_unet();
+  open_tiny_vaes();
   open_vae_decoder();
   weights_.require_complete();
   check_parts(options);
@@ -102,14 +140,19 @@ void Model::check_parts(const ModelOptions& options) const {
                 "models",
                 options.checkpoint.string(), given, taken);
   }
-  if (const int64_t expected = defaults_of(family_).vae_factor; vae_factor() != expected) {
-    throw Error(ErrorCode::bad_checkpoint, "{}: this VAE makes {} pixels of a latent's side, expected {}",
-                options.vae.value_or(options.checkpoint).string(), vae_factor(), expected);
-  }
+  const auto check_factor = [&](const std::string& file, int64_t factor) {
+    if (const int64_t expected = defaults_of(family_).vae_factor; factor != expected) {
+      throw Error(ErrorCode::bad_checkpoint, "{}: this VAE makes {} pixels of a latent's side, expected {}", file,
+                  factor, expected);
+    }
+  };
+  check_factor(options.vae.value_or(options.checkpoint).string(), vae_factor());
+  if (tiny_encoder() != nullptr) check_factor(vae_file_->file(), tiny_encoder()->config().factor());
+  if (preview_file_) check_factor(preview_file_->file(), preview_decoder()->config().factor());
 }
 
 void Model::require_vae_encoder() {
-  if (vae_encoder_) return;
+  if (vae_encoder_ || tiny_encoder() != nullptr) return;
   open_vae_encoder();
   weights_.require_complete();
 }
@@ -118,6 +161,18 @@ void Model::require_depth_network() {
   if (depth_network_) return;
   depth_network_.emplace(depth_weights(weights_, *checkpoint_));
   weights_.require_complete();
+}
+
+int64_t Model::vae_factor() const {
+  return tiny_decoder() != nullptr ? tiny_decoder()->config().factor() : vae_decoder_->config().factor();
+}
+
+int64_t Model::latent_channels() const {
+  return tiny_decoder() != nullptr ? kTinyVaeLatentChannels : vae_decoder_->config().latent_channels;
+}
+
+const TinyVaeDecoder* Model::preview_decoder() const {
+  return preview_vae_ ? &*preview_vae_->decoder() : tiny_decoder();
 }
 
 std::string Model::name() const { return std::filesystem::path(checkpoint_->file()).stem().string(); }
@@ -135,6 +190,7 @@ void Model::set_padding(PaddingMode padding) {
   if (padding == padding_) return;
   padding_ = padding;
   open_unet();
+  open_tiny_vaes();
   open_vae_decoder();
   if (vae_encoder_) open_vae_encoder();
 }
@@ -145,7 +201,13 @@ void Model::open_unet() {
   unet_.emplace(weights_ / kUnet, config);
 }
 
+void Model::open_tiny_vaes() {
+  if (vae_file_) vae_ = TinyVae::of(vae_file_, residency_, padding_);
+  if (preview_file_) preview_vae_ = TinyVae::of(preview_file_, residency_, padding_);
+}
+
 void Model::open_vae_decoder() {
+  if (tiny_decoder() != nullptr) return;
   VaeConfig config = VaeConfig::of_decoder(weights_ / kVae);
   config.padding = padding_;
   vae_decoder_.emplace(weights_ / kVae, config);

@@ -17,6 +17,7 @@
 #include "easel/sampling/noise_schedule.h"
 #include "easel/text_encoder/text_encoder.h"
 #include "easel/unet/unet.h"
+#include "easel/vae/tiny_vae.h"
 #include "easel/vae/vae_decoder.h"
 #include "easel/vae/vae_encoder.h"
 
@@ -31,6 +32,7 @@ struct ModelOptions {
   std::span<const Family> families = kDrawingFamilies;    // those it may be of
   std::optional<std::filesystem::path> config = {};       // an original .yaml file
   std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
+  std::optional<std::filesystem::path> preview_vae = {};  // a tiny one that shows what is not finished
   std::optional<Parameterization> parameterization = {};  // otherwise found out
   Residency residency = Residency::packed;
   bool int8 = false;  // the device computes with 8-bit integers where it may: what memory weights take
@@ -50,7 +52,8 @@ class Model {
   bool is_streamed() const { return residency_ == Residency::streamed; }
   bool is_int8() const { return is_int8_; }
   double scale_factor() const { return scale_factor_; }
-  int64_t vae_factor() const { return vae_decoder_->config().factor(); }
+  int64_t vae_factor() const;
+  int64_t latent_channels() const;
   const NoiseSchedule& schedule() const { return schedule_; }
 
   // By option, configuration file, family or metadata; nothing if only a look at the network can tell (probe.h).
@@ -59,11 +62,17 @@ class Model {
 
   const TextEncoder& text_encoder() const { return *text_encoder_; }
   const UNet& unet() const { return *unet_; }
+  // Where a tiny VAE stands in for them, these two are not there.
   const VaeDecoder& vae_decoder() const { return *vae_decoder_; }
   const VaeEncoder& vae_encoder() const { return *vae_encoder_; }
+  const TinyVaeDecoder* tiny_decoder() const { return vae_ ? &*vae_->decoder() : nullptr; }
+  const TinyVaeEncoder* tiny_encoder() const { return vae_ && vae_->encoder() ? &*vae_->encoder() : nullptr; }
+  // Of `preview_vae`, or of the tiny VAE that decodes anyway, or of the starter model's own; else nullptr.
+  const TinyVaeDecoder* preview_decoder() const;
+  bool preview_vae_is_chosen() const { return preview_vae_is_chosen_; }  // by `preview_vae`
   const DepthNetwork& depth_network() const { return *depth_network_; }
 
-  // Makes vae_encoder(), which only jobs that start from an image need. Throws Error bad_checkpoint if it is missing.
+  // Makes an encoder, which only jobs that start from an image need. Throws Error bad_checkpoint if it is missing.
   void require_vae_encoder();
   // Makes depth_network(), which estimates depth. Throws likewise.
   void require_depth_network();
@@ -87,6 +96,7 @@ class Model {
   void open_unet();
   void open_vae_decoder();
   void open_vae_encoder();
+  void open_tiny_vaes();
   // Throws Error bad_checkpoint if text encoder, UNet and VAE do not fit each other.
   void check_parts(const ModelOptions& options) const;
 
@@ -103,6 +113,11 @@ class Model {
   WeightBytes weight_bytes_;
   std::optional<TextEncoder> text_encoder_;
   std::optional<UNet> unet_;
+  std::shared_ptr<const Checkpoint> vae_file_;  // a tiny VAE that replaces the checkpoint's
+  std::shared_ptr<const Checkpoint> preview_file_;
+  bool preview_vae_is_chosen_ = false;
+  std::optional<TinyVae> vae_;
+  std::optional<TinyVae> preview_vae_;
   std::optional<VaeDecoder> vae_decoder_;
   std::optional<VaeEncoder> vae_encoder_;
   std::optional<DepthNetwork> depth_network_;

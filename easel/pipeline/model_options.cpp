@@ -20,6 +20,7 @@ ModelOptions model_options(const PipelineOptions& options, std::span<const Famil
           .families = families,
           .config = options.config,
           .vae = options.vae,
+          .preview_vae = options.preview_vae,
           .parameterization = parse_prediction(options.prediction),
           .residency = options.low_memory ? Residency::streamed : Residency::packed,
           .int8 = options.precision == Precision::int8};

@@ -32,6 +32,13 @@ void describe_image_start(const Request& request, const Add& add) {
   if (request.mask_padding_px) add("Masked area padding", std::to_string(*request.mask_padding_px));
 }
 
+template <typename Add>
+void describe_less_work(const Request& request, const Add& add) {
+  if (request.token_merging_ratio) add("Token merging ratio", fmt::format("{}", *request.token_merging_ratio));
+  if (request.cache_interval) add("Cache interval", std::to_string(*request.cache_interval));
+  if (request.cache_branch) add("Cache branch", std::to_string(*request.cache_branch));
+}
+
 }  // namespace
 
 std::string describe(const Request& request, const PlannedImage& image, const ModelName& model) {
@@ -64,6 +71,7 @@ std::string describe(const Request& request, const PlannedImage& image, const Mo
   add("RNG", rng_label(request.rng));
   if (request.noise_order == NoiseOrder::compvis) add("Batch noise", std::string(choice_name(request.noise_order)));
   if (request.tiling) add("Tiling", "True");
+  describe_less_work(request, add);
   add("Version", program_version());
   return write_infotext(text);
 }

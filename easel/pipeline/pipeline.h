@@ -21,8 +21,10 @@ enum class Precision {
 struct PipelineOptions {
   std::filesystem::path checkpoint;
   std::optional<std::filesystem::path> config = {};  // an original .yaml file
-  std::optional<std::filesystem::path> vae = {};     // replaces the checkpoint's VAE
-  std::optional<std::string> prediction = {};        // "eps" or "v"; otherwise found out
+  std::optional<std::filesystem::path> vae = {};     // replaces the checkpoint's VAE; may be a tiny one (TAESD)
+  // A tiny VAE that decodes previews and intermediate images. The starter model's previews have one without.
+  std::optional<std::filesystem::path> preview_vae = {};
+  std::optional<std::string> prediction = {};  // "eps" or "v"; otherwise found out
   std::string device = "cpu";
   int threads = 0;  // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();

@@ -12,6 +12,7 @@
 #include "easel/pipeline/tasks.h"
 #include "easel/sampling/random.h"
 #include "easel/sampling/registry.h"
+#include "easel/unet/token_merging.h"
 
 namespace easel {
 namespace {
@@ -79,6 +80,18 @@ void check_variations(const Request& request) {
   }
 }
 
+void check_less_work(const Request& request) {
+  if (request.token_merging_ratio) {
+    check_range("token merging ratio", *request.token_merging_ratio, 0.0, kMaxTokenMergingRatio);
+  }
+  if (request.cache_interval) check_range("cache interval", *request.cache_interval, 1, kMaxCacheInterval);
+  if (!request.cache_branch) return;
+  check_range("cache branch", *request.cache_branch, 0, kMaxCacheBranch);
+  if (!request.cache_interval) {
+    throw Error(ErrorCode::invalid_request, "a cache branch is given, but no cache interval; say --cache N too");
+  }
+}
+
 }  // namespace
 
 void check(const Request& request) {
@@ -87,6 +100,7 @@ void check(const Request& request) {
   check_watermark(request);
   check_second_pass(request);
   check_variations(request);
+  check_less_work(request);
   check_prompts(request);
   if (request.width_px) check_side("width", *request.width_px);
   if (request.height_px) check_side("height", *request.height_px);

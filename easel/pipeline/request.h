@@ -48,6 +48,10 @@ struct Request {
   int64_t batch_size = 1;   // images made together
   int64_t batch_count = 1;
   bool tiling = false;  // the image can be laid side by side without a seam
+  // Less work for nearly the same image (docs/less-work.md).
+  std::optional<double> token_merging_ratio = {};  // of the tokens of the largest feature map, 0 to 0.75
+  std::optional<int64_t> cache_interval = {};      // one call of the network in so many is a full one
+  std::optional<int64_t> cache_branch = {};        // how much of it the others compute; 0: the least
   bool watermark = true;
   std::optional<std::string> watermark_text = {};  // nothing: that of the original scripts
 
@@ -89,6 +93,8 @@ inline constexpr int64_t kMaxClipSkip = 12;
 inline constexpr size_t kMaxPrompts = 10'000;
 inline constexpr int64_t kMaxMaskBlurPx = 512;
 inline constexpr double kMaxHiresScale = 8.0;
+inline constexpr int64_t kMaxCacheInterval = 100;
+inline constexpr int64_t kMaxCacheBranch = 99;  // each model has a limit of its own
 
 // Throws Error invalid_request that names the value, what it may be and, where known, the cure.
 void check(const Request& request);

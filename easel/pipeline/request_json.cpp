@@ -154,6 +154,9 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("batch_size", request.batch_size);
   visit("batch_count", request.batch_count);
   visit("tiling", request.tiling);
+  visit("token_merging_ratio", request.token_merging_ratio);
+  visit("cache_interval", request.cache_interval);
+  visit("cache_branch", request.cache_branch);
   visit("watermark", request.watermark);
   visit("watermark_text", request.watermark_text);
   for_each_image_field(request, visit);

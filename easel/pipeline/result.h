@@ -67,8 +67,8 @@ struct Callbacks {
       {};                                                   // each `intermediate_every` steps, for each image
   int64_t intermediate_every = 1;                           // below the number of steps of the first pass
   std::function<void(const std::string&)> on_warning = {};  // as soon as it is known
-  // After each step: what the batch's first image looks like so far, a pixel for each latent position. Not where memory
-  // is so short that the decoder does not fit beside the network.
+  // After each step: what the batch's first image looks like so far, by a tiny VAE if there is one, else a pixel for
+  // each latent position. Not where memory is so short that the decoder does not fit beside the network.
   std::function<void(const Image&)> on_preview = {};
   CancelToken cancel = {};  // looked at many times in a step
 };

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint8_t kSelected = 128;
 constexpr double kMostA1111Strength = 0.999;
+constexpr float kLogvarOfNothing = -200.0f;  // its standard deviation is less than rounding leaves of any latent
 
 StrengthMode strength_mode_of(const Request& request) { return request.strength_mode.value_or(StrengthMode::compvis); }
 
@@ -32,6 +33,11 @@ int64_t steps_taken(Convention convention, const Request& request, double streng
   return request.task == Task::depth2img ? std::min(taken, *request.steps - 1) : taken;
 }
 
+// A tiny VAE gives a latent, not a distribution.
+Posterior certain(const Tensor& latent) {
+  return {.mean = latent, .logvar = Tensor::zeros(latent.device(), latent.shape()) + kLogvarOfNothing};
+}
+
 // The mean of the square of pixels that a latent of `rows` rows sees as one, in [0, 1].
 float square_mean(const Mask& mask, int64_t row, int64_t column, int64_t rows) {
   const int64_t side = mask.height_px() / rows;
@@ -45,7 +51,10 @@ float square_mean(const Mask& mask, int64_t row, int64_t column, int64_t rows) {
 }  // namespace
 
 Posterior encode(const Model& model, const Tensor& pixels, const BlockObserver& observe) {
-  Posterior posterior = model.vae_encoder()(pixels, observe);
+  Posterior posterior =
+      model.tiny_encoder() != nullptr
+          ? certain(model.tiny_encoder()->operator()(pixels) / static_cast<float>(model.scale_factor()))
+          : model.vae_encoder()(pixels, observe);
   if (is_finite(posterior.mean) && is_finite(posterior.logvar)) return posterior;
   throw Error(ErrorCode::bad_checkpoint,
               "the VAE encoder gives numbers that are not finite; use another VAE with --vae FILE");

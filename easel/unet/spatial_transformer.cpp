@@ -1,5 +1,7 @@
 #include "easel/unet/spatial_transformer.h"
 
+#include "easel/ops/arithmetic.h"
+
 namespace easel {
 namespace {
 
@@ -30,9 +32,17 @@ TransformerBlock::Prompt TransformerBlock::read_prompt(const Tensor& context) co
   return prompt;
 }
 
-Tensor TransformerBlock::operator()(const Tensor& x, const Prompt& prompt) const {
+Tensor TransformerBlock::look_at_itself(const Tensor& x, const Tensor& a, const TokenMergingConfig& merging) const {
+  const TokenMerging tokens(x, merging);
+  const Tensor merged = tokens.merge(a);  // [n, fewer, width]
+  return x + tokens.unmerge(attn1_(merged, attn1_.keys_values(merged)));
+}
+
+Tensor TransformerBlock::operator()(const Tensor& x, const Prompt& prompt, const TokenMergingConfig* merging) const {
   const Tensor a = norm1_(x);
-  const Tensor h1 = attn1_(a, prompt.attn1 ? *prompt.attn1 : attn1_.keys_values(a), {.residual = x});
+  const Tensor h1 = merging != nullptr && !prompt.attn1
+                        ? look_at_itself(x, a, *merging)
+                        : attn1_(a, prompt.attn1 ? *prompt.attn1 : attn1_.keys_values(a), {.residual = x});
   const Tensor h2 = attn2_(norm2_(h1), prompt.attn2, {.residual = h1});
   return feed_forward_(norm3_(h2), {.residual = h2});
 }
@@ -50,9 +60,9 @@ SpatialTransformer::Prompt SpatialTransformer::read_prompt(const Tensor& context
   return prompt;
 }
 
-Tensor SpatialTransformer::operator()(const Tensor& x, const Prompt& prompt) const {
+Tensor SpatialTransformer::operator()(const Tensor& x, const Prompt& prompt, const TokenMergingConfig* merging) const {
   Tensor tokens = proj_in_(norm_(x)).reshape({x.dim(0), x.dim(1) * x.dim(2), x.dim(3)});  // [n, h w, width]
-  for (size_t i = 0; i < blocks_.size(); ++i) tokens = blocks_[i](tokens, prompt[i]);
+  for (size_t i = 0; i < blocks_.size(); ++i) tokens = blocks_[i](tokens, prompt[i], merging);
   return proj_out_(tokens.reshape(x.shape()), {.residual = x});
 }
 

@@ -7,6 +7,7 @@
 #include "easel/nn/linear.h"
 #include "easel/nn/norm.h"
 #include "easel/unet/cross_attention.h"
+#include "easel/unet/token_merging.h"
 
 namespace easel {
 
@@ -43,10 +44,13 @@ class TransformerBlock {
   TransformerBlock(const Weights& weights, const TransformerConfig& config);
   // context [n, s, context_width]
   Prompt read_prompt(const Tensor& context) const;
-  // x [n, t, width] -> same
-  Tensor operator()(const Tensor& x, const Prompt& prompt) const;
+  // x [n, t, width] -> same. merging: of the tokens of self-attention.
+  Tensor operator()(const Tensor& x, const Prompt& prompt, const TokenMergingConfig* merging = nullptr) const;
 
  private:
+  // a [n, t, width], normalised x -> x + attention
+  Tensor look_at_itself(const Tensor& x, const Tensor& a, const TokenMergingConfig& merging) const;
+
   bool self_attention_;
   LayerNorm norm1_;
   CrossAttention attn1_;
@@ -63,8 +67,8 @@ class SpatialTransformer {
   SpatialTransformer(const Weights& weights, const TransformerConfig& config);
   // context [n, s, context_width]
   Prompt read_prompt(const Tensor& context) const;
-  // x [n, h, w, width] -> same
-  Tensor operator()(const Tensor& x, const Prompt& prompt) const;
+  // x [n, h, w, width] -> same. merging: nothing, or one with the feature map's rows and columns.
+  Tensor operator()(const Tensor& x, const Prompt& prompt, const TokenMergingConfig* merging = nullptr) const;
 
  private:
   GroupNorm norm_;

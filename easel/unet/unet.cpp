@@ -1,5 +1,6 @@
 #include "easel/unet/unet.h"
 
+#include <bit>
 #include <utility>
 
 #include "easel/ops/arithmetic.h"
@@ -14,6 +15,18 @@ Tensor take_last(std::vector<Tensor>& tensors) {
   Tensor last = std::move(tensors.back());
   tensors.pop_back();
   return last;
+}
+
+// Choose the tokens that stay: others at each step, and whatever else is in the batch.
+std::vector<uint64_t> merging_seeds(std::span<const float> timesteps) {
+  std::vector<uint64_t> seeds;
+  for (const float timestep : timesteps) seeds.push_back(std::bit_cast<uint32_t>(timestep));
+  return seeds;
+}
+
+// Where `merging` is about another size the block has nothing to merge.
+const TokenMergingConfig* at_size(const std::optional<TokenMergingConfig>& merging, const Tensor& x) {
+  return merging && x.dim(1) == merging->rows && x.dim(2) == merging->columns ? &*merging : nullptr;
 }
 
 }  // namespace
@@ -81,28 +94,51 @@ UNet::Conditioning UNet::condition(const Tensor& context, std::span<const int32_
   return conditioning;
 }
 
+std::optional<TokenMergingConfig> UNet::merging_for(const Tensor& x, std::span<const float> timesteps,
+                                                    double ratio) const {
+  if (ratio == 0.0) return std::nullopt;
+  for (size_t level = 0; level < config_.levels.size(); ++level) {
+    if (!config_.levels[level].has_transformers || !config_.levels[level].self_attention) continue;
+    const int64_t rows = x.dim(1) >> level, columns = x.dim(2) >> level;
+    if (rows < 2 || columns < 2) return std::nullopt;  // no 2x2 of which one could stay
+    return TokenMergingConfig{.ratio = ratio, .rows = rows, .columns = columns, .seeds = merging_seeds(timesteps)};
+  }
+  return std::nullopt;
+}
+
 Tensor UNet::operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
-                        const BlockObserver& observe) const {
+                        const BlockObserver& observe, const UNetShortcuts& shortcuts) const {
   const Tensor sinusoids = timestep_embedding(x.device(), timesteps, config_.model_channels);
   Tensor time = time_embed2_(time_embed1_(sinusoids, {.activation = Activation::silu}));  // [n, time_width]
   time = observed(observe, time, "time_embed");
   if (conditioning.class_embedding_) time = time + *conditioning.class_embedding_;
+  const auto merging = merging_for(x, timesteps, shortcuts.token_merging_ratio);
+  UNetShortcuts::DeepFeature* const deep = shortcuts.deep;
+  const bool is_reused = deep != nullptr && deep->feature;
 
   std::vector<Tensor> skips = {observed(observe, conv_in_(x), "input_blocks.0")};
-  for (size_t i = 0; i < input_blocks_.size(); ++i) {
-    const Tensor h = input_blocks_[i](skips.back(), time, conditioning.input_[i]);
+  const size_t blocks_down = is_reused ? static_cast<size_t>(deep->branch) : input_blocks_.size();
+  for (size_t i = 0; i < blocks_down; ++i) {
+    const Tensor h = input_blocks_[i](skips.back(), time, conditioning.input_[i], at_size(merging, skips.back()));
     skips.push_back(observed(observe, h, "input_blocks.{}", i + 1));
   }
 
-  Tensor h = observed(observe, middle_block1_(skips.back(), time), "middle_block.0");
-  h = observed(observe, middle_transformer_(h, conditioning.middle_), "middle_block.1");
-  h = observed(observe, middle_block2_(h, time), "middle_block.2");
-
-  for (size_t i = 0; i < output_blocks_.size(); ++i) {
+  Tensor h = is_reused ? *deep->feature : middle(skips.back(), time, conditioning, observe);
+  for (size_t i = output_blocks_.size() - skips.size(); i < output_blocks_.size(); ++i) {
+    if (deep != nullptr && skips.size() == static_cast<size_t>(deep->branch) + 1) deep->feature = h;
     h = ops::concat_channels(h, take_last(skips));
-    h = observed(observe, output_blocks_[i](h, time, conditioning.output_[i]), "output_blocks.{}", i);
+    h = observed(observe, output_blocks_[i](h, time, conditioning.output_[i], at_size(merging, h)), "output_blocks.{}",
+                 i);
   }
   return observed(observe, conv_out_(norm_out_(h, Activation::silu)), "out");
+}
+
+// x [n, h, w, coarsest channels] -> same
+Tensor UNet::middle(const Tensor& x, const Tensor& time, const Conditioning& conditioning,
+                    const BlockObserver& observe) const {
+  Tensor h = observed(observe, middle_block1_(x, time), "middle_block.0");
+  h = observed(observe, middle_transformer_(h, conditioning.middle_), "middle_block.1");
+  return observed(observe, middle_block2_(h, time), "middle_block.2");
 }
 
 }  // namespace easel

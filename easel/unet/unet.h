@@ -11,6 +11,19 @@
 
 namespace easel {
 
+// Ways to do less than the whole network. The default does all of it.
+struct UNetShortcuts {
+  // DeepCache (Ma et al. 2023): what comes up from the blocks below changes little from step to step.
+  struct DeepFeature {
+    int64_t branch;                 // 0 to config().branches() - 1: how many blocks of the way down are computed
+                                    // after input_blocks.0, and as many of the way up before the last one
+    std::optional<Tensor> feature;  // what entered them from below: computed and kept if it is not there, else used
+  };
+
+  double token_merging_ratio = 0.0;  // of the self-attention at the finest level that has it
+  DeepFeature* deep = nullptr;
+};
+
 class UNet {
  public:
   // What the network takes from the prompt (and the class labels). Computed once, as it is the same at every step.
@@ -28,9 +41,13 @@ class UNet {
   // x [n, h, w, in_channels] with h and w multiples of config().size_divisor(), n timesteps (they may be fractional)
   // -> [n, h, w, out_channels]
   Tensor operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
-                    const BlockObserver& observe = {}) const;
+                    const BlockObserver& observe = {}, const UNetShortcuts& shortcuts = {}) const;
 
  private:
+  // Nothing if no tokens are merged.
+  std::optional<TokenMergingConfig> merging_for(const Tensor& x, std::span<const float> timesteps, double ratio) const;
+  Tensor middle(const Tensor& x, const Tensor& time, const Conditioning& conditioning,
+                const BlockObserver& observe) const;
   std::vector<int64_t> add_input_blocks(const Weights& weights);
   void add_output_blocks(const Weights& weights, std::vector<int64_t> skip_channels);
 

@@ -41,10 +41,11 @@ UNetBlock::Prompt UNetBlock::read_prompt(const Tensor& context) const {
   return transformer_ ? transformer_->read_prompt(context) : Prompt{};
 }
 
-Tensor UNetBlock::operator()(const Tensor& x, const Tensor& time_embedding, const Prompt& prompt) const {
+Tensor UNetBlock::operator()(const Tensor& x, const Tensor& time_embedding, const Prompt& prompt,
+                             const TokenMergingConfig* merging) const {
   if (downsample_) return (*downsample_)(x);
   Tensor h = (*res_block_)(x, time_embedding);
-  if (transformer_) h = (*transformer_)(h, prompt);
+  if (transformer_) h = (*transformer_)(h, prompt, merging);
   if (upsample_) h = (*upsample_)(ops::upsample_nearest_2x(h));
   return h;
 }

@@ -23,8 +23,9 @@ class UNetBlock {
 
   // context [n, s, context_width]
   Prompt read_prompt(const Tensor& context) const;
-  // x [n, h, w, c_in], time_embedding [n, time_width] -> [n, h', w', c_out]
-  Tensor operator()(const Tensor& x, const Tensor& time_embedding, const Prompt& prompt) const;
+  // x [n, h, w, c_in], time_embedding [n, time_width] -> [n, h', w', c_out]. merging: as SpatialTransformer's.
+  Tensor operator()(const Tensor& x, const Tensor& time_embedding, const Prompt& prompt,
+                    const TokenMergingConfig* merging = nullptr) const;
 
  private:
   UNetBlock() = default;

@@ -31,6 +31,10 @@ struct UNetConfig {
 
   int64_t time_width() const { return 4 * model_channels; }
   int64_t heads(int64_t channels) const { return fixed_heads ? *fixed_heads : channels / 64; }
+  // Skip connections from the way down to the way up.
+  int64_t branches() const { return static_cast<int64_t>(levels.size()) * (res_blocks + 1); }
+  // The level of output_blocks.INDEX, 0 the finest.
+  size_t output_level(int64_t index) const { return levels.size() - 1 - static_cast<size_t>(index / (res_blocks + 1)); }
   // Latent sizes must be multiples of this.
   int64_t size_divisor() const { return int64_t{1} << (levels.size() - 1); }
 

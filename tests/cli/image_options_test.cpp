@@ -206,6 +206,7 @@ TEST_F(ImageOptions, SaveEveryBesideANamedFile) {
   expect_refused({"--save-every", "0"}, "intermediate images every 0 steps");
   expect_refused({"--save-every", "4"}, "every 4 steps, expected 1 or more, and fewer than the 4 steps");
   expect_refused({"--save-every", "2", "--skip_save"}, "--save-every writes single images");
+  expect_refused({"--preview-vae", "taesd.pth"}, "--preview-vae decodes the unfinished images of --save-every N");
 }
 
 }  // namespace
