@@ -103,7 +103,12 @@ HttpResponse Server::State::fail(const std::string& path, const Fault& fault) co
 
 std::optional<HttpResponse> Server::State::refuse(const HttpRequest& request) const {
   try {
-    access.check(request);
+    // The page itself asks for the credentials; it is in every copy of the program.
+    if (web.holds(request)) {
+      access.check_site(request);
+    } else {
+      access.check(request);
+    }
     return std::nullopt;
   } catch (const HttpError&) {
     return fail(request.path, current_fault());

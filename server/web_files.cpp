@@ -68,10 +68,17 @@ WebFiles::WebFiles(const std::optional<fs::path>& folder) {
   }
 }
 
+const WebFiles::File* WebFiles::find(const std::string& path) const {
+  const auto at = files_.find(path == "/" ? "/index.html" : path);
+  return at == files_.end() ? nullptr : &at->second;
+}
+
+bool WebFiles::holds(const HttpRequest& request) const { return find(request.path) != nullptr; }
+
 HttpResponse WebFiles::respond(const HttpRequest& request) const {
-  const auto at = files_.find(request.path == "/" ? "/index.html" : request.path);
-  if (at == files_.end()) throw HttpError(404, "not_found", fmt::format("there is nothing at {}", request.path));
-  const File& file = at->second;
+  const File* found = find(request.path);
+  if (found == nullptr) throw HttpError(404, "not_found", fmt::format("there is nothing at {}", request.path));
+  const File& file = *found;
   HttpResponse response{.content_type = file.content_type,
                         .headers = {{"ETag", file.tag},
                                     {"Cache-Control", "no-cache"},  // kept, but asked for again

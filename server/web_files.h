@@ -18,6 +18,8 @@ class WebFiles {
   // folder: nothing means find_web_folder().
   explicit WebFiles(const std::optional<std::filesystem::path>& folder);
 
+  bool holds(const HttpRequest& request) const;
+
   // GET. Throws HttpError 404.
   HttpResponse respond(const HttpRequest& request) const;
 
@@ -27,6 +29,8 @@ class WebFiles {
     std::string bytes;
     std::string tag;  // changes with the content
   };
+
+  const File* find(const std::string& path) const;
 
   std::map<std::string, File> files_;  // by path, "/assets/index.js"
 };

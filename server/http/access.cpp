@@ -58,9 +58,13 @@ AccessRules::AccessRules(Credentials credentials, std::vector<std::string> allow
   for (std::string& host : allowed_hosts_) host = lower_ascii(host);
 }
 
-void AccessRules::check(const HttpRequest& request) const {
+void AccessRules::check_site(const HttpRequest& request) const {
   check_host(request.header("host"));
   check_origin(request);
+}
+
+void AccessRules::check(const HttpRequest& request) const {
+  check_site(request);
   if (request.path == kHealthPath || is_authorized(request.header("authorization"))) return;
   throw HttpError(
       401, "unauthorized",

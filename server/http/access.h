@@ -26,6 +26,8 @@ class AccessRules {
 
   // Looks at method, path and headers. Throws HttpError 400, 401 or 403 that says why.
   void check(const HttpRequest& request) const;
+  // Host and Origin alone, for what everyone on the way may see.
+  void check_site(const HttpRequest& request) const;
 
   // The header that a 401 carries.
   std::string challenge() const;

@@ -247,6 +247,22 @@ TEST(HttpAccess, ATakenPortIsToldWithTheCure) {
   }
 }
 
+TEST(WebPages, NeedNoCredentialsButARightSite) {
+  const TemporaryFolder folder, pages;
+  pages.write("index.html", "<!doctype html>");
+  server::ServeOptions options = test_options(folder.path());
+  options.web_folder = pages.path();
+  options.credentials.api_key = "s3cret";
+  const server::Server server(options);
+  const Client client(server.port());
+  EXPECT_EQ(client.get("/").status, 200);
+  EXPECT_EQ(client.get("/index.html").status, 200);
+  EXPECT_EQ(client.get("/", {{"Host", "evil.example"}}).status, 403);
+  for (const char* closed : {"/nothing.html", "/api/v1/jobs", "/sdapi/v1/options", "/v1/models", "/index.html/../x"}) {
+    EXPECT_EQ(client.get(closed).status, 401) << closed;
+  }
+}
+
 TEST(WebPages, AreServedAsTheyAre) {
   const TemporaryFolder folder, pages;
   pages.write("index.html", "<!doctype html>");

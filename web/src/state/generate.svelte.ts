@@ -31,7 +31,7 @@ class Generate {
     return buildRequest(settings, {
       image: source.file ? await toBase64(source.file) : null,
       mask: hasMask ? await toBase64(await toPng(drawMask(mask.strokes, source.width, source.height))) : null,
-      depthMap: null,
+      depthMap: settings.mode === 'depth' && source.depthMap ? await toBase64(source.depthMap) : null,
       upscaler: catalogue.upscalers.find((upscaler) => upscaler.name === settings.upscaler),
     });
   }

@@ -10,7 +10,7 @@ export interface Stroke {
 class Mask {
   strokes = $state.raw<Stroke[]>([]);
   #undone = $state.raw<Stroke[]>([]);
-  brush = $state(40); // a share of 1000 of the image's longer side
+  brush = $state(80); // a share of 1000 of the image's longer side
   erases = $state(false);
 
   get isEmpty(): boolean {
@@ -63,11 +63,17 @@ export function paint(context: CanvasRenderingContext2D, stroke: Stroke, colour:
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = stroke.width;
   context.lineCap = context.lineJoin = 'round';
-  context.beginPath();
   const [first, ...rest] = stroke.points;
   if (!first) return;
+  context.beginPath();
+  if (rest.length === 0) {
+    // A line without length is not drawn, round ends or not.
+    context.arc(...first, stroke.width / 2, 0, 2 * Math.PI);
+    context.fill();
+    return;
+  }
   context.moveTo(...first);
-  for (const point of rest.length > 0 ? rest : [first]) context.lineTo(...point);
+  for (const point of rest) context.lineTo(...point);
   context.stroke();
 }
 

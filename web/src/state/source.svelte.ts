@@ -10,6 +10,7 @@ const LARGEST_BYTES = 40_000_000; // in base64 it has to fit into a request of 6
 
 class Source {
   file = $state.raw<Blob | null>(null);
+  depthMap = $state.raw<Blob | null>(null); // of depth2img; null: it is estimated
   name = $state('');
   url = $state('');
   width = $state(0);
