@@ -35,7 +35,7 @@ int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
 [[noreturn]] void refuse(const Model& model, const JobSize& job, uint64_t needed, uint64_t available) {
   std::vector<std::string> cures = {"a smaller --width and --height"};
   if (job.batch > 1) cures.push_back("a smaller --batch-size");
-  if (4 * kept_unet_bytes(model) > needed) cures.push_back("--low-memory");
+  if (4 * kept_int8_bytes(model, model.weight_bytes().unet) > needed) cures.push_back("--low-memory");
   throw Error(
       ErrorCode::out_of_memory,
       "{}x{} in batches of {} with {} needs about {} of memory, but {} can be had; try {}, or close other programs",
@@ -49,9 +49,7 @@ int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
 // and kept are strided convolutions and the time embedding, a twentieth of a UNet.
 uint64_t kept_weight_bytes(const Model& model, uint64_t bytes) { return model.is_streamed() ? 0 : bytes / 20; }
 
-// As 8-bit integers weights are packed and kept.
-uint64_t kept_unet_bytes(const Model& model) {
-  const uint64_t bytes = model.weight_bytes().unet;
+uint64_t kept_int8_bytes(const Model& model, uint64_t bytes) {
   const bool keeps_integers = model.is_int8() && !model.is_streamed();
   return kept_weight_bytes(model, bytes) + (keeps_integers ? bytes / sizeof(float) : 0);
 }
@@ -121,13 +119,13 @@ MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t availabl
   const int64_t latents = job.latents * job.batch;
   const Model::WeightBytes& weights = model.weight_bytes();
   const uint64_t base = kProgramBytes + kLargestPackingBytes;
-  const uint64_t unet_weights = kept_unet_bytes(model);
+  const uint64_t unet_weights = kept_int8_bytes(model, weights.unet);
   const uint64_t text = kept_weight_bytes(model, weights.text_encoder);
   const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents) +
                             less_work_bytes(model.unet().config(), job, rows, columns);
   const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;
   const uint64_t decoding =
-      kept_weight_bytes(model, weights.vae_decoder) + images + decoder_activation_bytes(model, rows, columns);
+      kept_int8_bytes(model, weights.vae_decoder) + images + decoder_activation_bytes(model, rows, columns);
 
   const uint64_t together = base + std::max({text, sampling, unet_weights + decoding});
   const uint64_t apart = base + std::max({text, sampling, decoding});

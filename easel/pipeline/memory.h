@@ -29,7 +29,8 @@ inline constexpr uint64_t kLargestPackingBytes = 80'000'000;
 
 // What stays in memory of weights that take `bytes` as f32.
 uint64_t kept_weight_bytes(const Model& model, uint64_t bytes);
-uint64_t kept_unet_bytes(const Model& model);
+// The same of UNet and decoder, whose integers are packed and kept if the model computes with them.
+uint64_t kept_int8_bytes(const Model& model, uint64_t bytes);
 
 // What the networks need for their intermediate results, from their shapes. rows and columns are those of the latent.
 uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);

@@ -15,7 +15,7 @@ namespace easel {
 
 enum class Precision {
   full,
-  int8,  // most products and convolutions of the UNet with 8-bit integers: faster with VNNI, not quite the same images
+  int8,  // most products of UNet and VAE decoder with 8-bit integers: faster with VNNI, not quite the same images
 };
 
 struct PipelineOptions {

@@ -154,6 +154,7 @@ TEST(Int8, GegluIsNearItsDefinition) {
 struct ConvCase {
   int64_t h, w, c_in, c_out, stride;
   PaddingMode padding;
+  int64_t top = 1;  // rows of padding above; a band of an image has none
 };
 
 TEST(Int8, ConvolutionIsTheDefinitionButForRounding) {
@@ -161,13 +162,14 @@ TEST(Int8, ConvolutionIsTheDefinitionButForRounding) {
   for (const ConvCase& c : {ConvCase{8, 8, 32, 64, 1, PaddingMode::zeros},
                             {13, 27, 36, 40, 1, PaddingMode::zeros},
                             {8, 12, 32, 32, 1, PaddingMode::circular},
-                            {10, 14, 32, 33, 2, PaddingMode::zeros}}) {
+                            {10, 14, 32, 33, 2, PaddingMode::zeros},
+                            {6, 14, 32, 40, 1, PaddingMode::zeros, 0}}) {
     const Tensor x = random_tensor({2, c.h, c.w, c.c_in}, 1);
     const Parameter weight = random_parameter({c.c_out, c.c_in, 3, 3}, 2);
     const Parameter bias = random_parameter({c.c_out}, 3);
     const Tensor image_bias = random_tensor({2, c.c_out}, 4);
     Conv2dOptions options{.stride = c.stride,
-                          .padding = {.top = 1, .bottom = 1, .left = 1, .right = 1, .mode = c.padding}};
+                          .padding = {.top = c.top, .bottom = 1, .left = 1, .right = 1, .mode = c.padding}};
     options.image_bias = on(*device, image_bias);
     const Tensor out = ops::conv2d(on(*device, x), weight, bias, options);
     const std::vector<float> weights = weight.values();
@@ -180,7 +182,7 @@ TEST(Int8, ConvolutionIsTheDefinitionButForRounding) {
           std::span(weights).subspan(static_cast<size_t>(channel * c.c_in * 9), static_cast<size_t>(c.c_in * 9));
       Bounded expected;
       for (int64_t tap = 0; tap < 9; ++tap) {
-        int64_t y = row + tap / 3 - 1, x_at = column + tap % 3 - 1;
+        int64_t y = row + tap / 3 - c.top, x_at = column + tap % 3 - 1;
         if (c.padding == PaddingMode::circular) {
           y = (y + c.h) % c.h;
           x_at = (x_at + c.w) % c.w;

@@ -27,7 +27,7 @@ double psnr(const Image& a, const Image& b) {
   return 10.0 * std::log10(255.0 * 255.0 * static_cast<double>(a.bytes().size()) / error);
 }
 
-TEST(Int8Layers, TheUnetsButForWhatIsSensitive) {
+TEST(Int8Layers, TheUnetsAndTheDecodersButForWhatIsSensitive) {
   const std::string unet = "model.diffusion_model.";
   for (const char* name : {"input_blocks.1.0.in_layers.2.weight", "middle_block.0.out_layers.3.weight",
                            "output_blocks.3.1.transformer_blocks.0.attn1.to_q.weight",
@@ -41,7 +41,13 @@ TEST(Int8Layers, TheUnetsButForWhatIsSensitive) {
         "output_blocks.3.0.skip_connection.weight"}) {
     EXPECT_FALSE(allows_int8(unet + name)) << name;
   }
-  EXPECT_FALSE(allows_int8("first_stage_model.decoder.conv_in.weight"));
+  EXPECT_TRUE(allows_int8("first_stage_model.decoder.up.1.block.0.conv1.weight"));
+  EXPECT_TRUE(allows_int8("first_stage_model.decoder.mid.block_1.conv1.weight"));
+  for (const char* name :
+       {"conv_in.weight", "conv_out.weight", "mid.attn_1.q.weight", "up.1.block.0.nin_shortcut.weight"}) {
+    EXPECT_FALSE(allows_int8(std::string("first_stage_model.decoder.") + name)) << name;
+  }
+  EXPECT_FALSE(allows_int8("first_stage_model.encoder.down.0.block.0.conv1.weight"));
   EXPECT_FALSE(allows_int8("cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight"));
 }
 
@@ -62,8 +68,10 @@ TEST(Int8Pictures, TheirWeightsCountInTheMemoryPlan) {
   const Model full({.checkpoint = path});
   const Model int8({.checkpoint = path, .int8 = true});
   const Model streamed({.checkpoint = path, .residency = Residency::streamed, .int8 = true});
-  EXPECT_EQ(kept_unet_bytes(int8), kept_unet_bytes(full) + full.weight_bytes().unet / 4);
-  EXPECT_EQ(kept_unet_bytes(streamed), 0u);
+  const uint64_t bytes = 4'000'000;  // as f32
+  EXPECT_EQ(kept_int8_bytes(int8, bytes), kept_weight_bytes(full, bytes) + bytes / 4);
+  EXPECT_EQ(kept_int8_bytes(full, bytes), kept_weight_bytes(full, bytes));
+  EXPECT_EQ(kept_int8_bytes(streamed, bytes), 0u);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ constexpr size_t kKeyTile = 256;
 
 struct AttentionSizes {
   size_t panel;        // keys per panel of packed keys
-  size_t value_width;  // head_dim rounded up to whole vectors
+  size_t value_width;  // head_dim rounded up to whole vectors, or halves of them
   size_t padded_keys;  // keys rounded up to whole panels
   size_t scratch;      // floats of scratch memory per thread
 };
@@ -52,7 +52,7 @@ namespace easel::cpu::HWY_NAMESPACE {
 AttentionSizes SizesFor(size_t keys, size_t head_dim) {
   const size_t lanes = hn::Lanes(hn::ScalableTag<float>());
   const auto round_up = [](size_t value, size_t step) { return (value + step - 1) / step * step; };
-  const size_t width = round_up(head_dim, lanes);
+  const size_t width = round_up(head_dim, HalfVector() > 0 ? HalfVector() : lanes);
   return {.panel = 2 * lanes,
           .value_width = width,
           .padded_keys = round_up(keys, 2 * lanes),
@@ -101,16 +101,13 @@ HWY_INLINE void SoftmaxRow(float* scores, size_t visible, size_t padded, float& 
 }
 
 HWY_INLINE void ScaleRow(float* row, size_t width, float factor) {
-  const hn::ScalableTag<float> d;
-  for (size_t c = 0; c < width; c += hn::Lanes(d)) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, row + c), hn::Set(d, factor)), d, row + c);
-  }
+  ForEachVector(width,
+                [&](auto d, size_t c) { hn::StoreU(hn::Mul(hn::LoadU(d, row + c), hn::Set(d, factor)), d, row + c); });
 }
 
 // Queries [first, first + rows) of one head, rows <= kQueryTile.
 void AttendTile(const AttentionHead& head, const AttentionSizes& sizes, size_t first, size_t rows, float* scratch) {
   const size_t width = sizes.value_width;
-  const size_t lanes = hn::Lanes(hn::ScalableTag<float>());
   float* queries = scratch;
   float* scores = queries + kQueryTile * head.head_dim;
   float* sums = scores + kQueryBlock * kKeyTile;
@@ -148,8 +145,8 @@ void AttendTile(const AttentionHead& head, const AttentionSizes& sizes, size_t f
         SoftmaxRow(block_scores + r * kKeyTile, visible, padded, maximum[i + r], total[i + r], factor);
         if (factor != 1.0f) ScaleRow(sums + (i + r) * width, width, factor);
       }
-      GemmWide(block, width / lanes, block_scores, kKeyTile, head.packed_values + key * width, width, sums + i * width,
-               width, padded);
+      GemmWide(block, width, block_scores, kKeyTile, head.packed_values + key * width, width, sums + i * width, width,
+               padded);
     }
   }
   for (size_t i = 0; i < rows; ++i) {

@@ -21,11 +21,11 @@ namespace easel::cpu {
 
 constexpr size_t kTapsPerSide = 3;
 
-// The input as integers, with a border of one pixel, which has the scale 0 where it lies outside of the image.
+// The input as integers, with its padding, whose pixels have the scale 0 where it is of zeros.
 struct Int8Image {
-  const uint8_t* pixels;   // [n, h + 2, w + 2, weight.depth()]
-  const Int8Row* scaling;  // [n, h + 2, w + 2]
-  size_t h, w;             // with the border
+  const uint8_t* pixels;   // [n, h, w, weight.depth()]
+  const Int8Row* scaling;  // [n, h, w]
+  size_t h, w;             // with the padding
 };
 
 struct Int8ConvProblem {
@@ -116,26 +116,27 @@ constexpr int64_t kMinChannels = 32;
 constexpr size_t kItemsPerThread = 8;
 
 // Rows [begin, end) of all images with their borders, one after the other.
-void quantize_image_rows(const Tensor& x, PaddingMode padding, size_t depth, size_t begin, size_t end, uint8_t* pixels,
-                         Int8Row* scaling) {
-  const auto h = static_cast<size_t>(x.dim(1)), w = static_cast<size_t>(x.dim(2)), c = static_cast<size_t>(x.dim(3));
-  const bool circular = padding == PaddingMode::circular;
-  for (size_t line = begin; line < end; ++line) {
-    const size_t image = line / (h + 2);
-    const size_t row = (line % (h + 2) + h - 1) % h;
-    const bool outside = line % (h + 2) == 0 || line % (h + 2) == h + 1;
-    uint8_t* const to = pixels + line * (w + 2) * depth;
-    Int8Row* const scale = scaling + line * (w + 2);
-    if (outside && !circular) {
-      std::fill_n(to, (w + 2) * depth, uint8_t{0});
-      std::fill_n(scale, w + 2, Int8Row{});
+void quantize_image_rows(const Tensor& x, const Padding& padding, size_t depth, int64_t begin, int64_t end,
+                         uint8_t* pixels, Int8Row* scaling) {
+  const int64_t h = x.dim(1), w = x.dim(2), c = x.dim(3);
+  const int64_t padded_h = padding.top + h + padding.bottom;
+  const auto columns = static_cast<size_t>(w + 2);
+  const bool circular = padding.mode == PaddingMode::circular;
+  for (int64_t line = begin; line < end; ++line) {
+    const int64_t row = line % padded_h - padding.top;
+    uint8_t* const to = pixels + static_cast<size_t>(line) * columns * depth;
+    Int8Row* const scale = scaling + static_cast<size_t>(line) * columns;
+    if (!circular && (row < 0 || row >= h)) {
+      std::fill_n(to, columns * depth, uint8_t{0});
+      std::fill_n(scale, columns, Int8Row{});
       continue;
     }
-    const float* const from = x.data().data() + (image * h + row) * w * c;
-    for (size_t column = 0; column < w; ++column) {
-      scale[column + 1] = quantize_row(from + column * c, c, depth, to + (column + 1) * depth);
+    const float* const from = x.data().data() + (line / padded_h * h + (row + h) % h) * w * c;
+    for (size_t column = 1; column + 1 < columns; ++column) {
+      scale[column] =
+          quantize_row(from + static_cast<int64_t>(column - 1) * c, static_cast<size_t>(c), depth, to + column * depth);
     }
-    for (const auto& [edge, opposite] : {std::pair{size_t{0}, w}, std::pair{w + 1, size_t{1}}}) {
+    for (const auto& [edge, opposite] : {std::pair{size_t{0}, columns - 2}, std::pair{columns - 1, size_t{1}}}) {
       scale[edge] = circular ? scale[opposite] : Int8Row{};
       std::memcpy(to + edge * depth, to + opposite * depth, depth);
     }
@@ -184,7 +185,7 @@ const float* data_or_null(const std::optional<Tensor>& tensor) { return tensor ?
 
 bool int8_conv_applies(const Tensor& x, const Parameter& weight, const Conv2dOptions& options) {
   const Padding& padding = options.padding;
-  return weight.shape()[2] == 3 && weight.shape()[3] == 3 && padding.top == 1 && padding.bottom == 1 &&
+  return weight.shape()[2] == 3 && weight.shape()[3] == 3 && padding.top <= 1 && padding.bottom <= 1 &&
          padding.left == 1 && padding.right == 1 && x.dim(3) >= kMinChannels && weight.shape()[0] >= kMinChannels;
 }
 
@@ -193,13 +194,13 @@ void int8_conv2d(int threads, const Tensor& x, const Parameter& weight, const Pa
   std::optional<Tensor> biases;
   if (bias != nullptr) biases = plain_values(*bias, x.device());
   const auto packed = int8_weight(weight, 1, threads, x.device());
-  const int64_t h = x.dim(1) + 2, w = x.dim(2) + 2;
+  const Padding& padding = options.padding;
+  const int64_t h = padding.top + x.dim(1) + padding.bottom, w = x.dim(2) + 2;
   const auto depth = static_cast<int64_t>(packed->depth());
   Tensor pixels = Tensor::empty(x.device(), {x.dim(0), h, w, depth}, DType::u8);
   std::vector<Int8Row> scaling(static_cast<size_t>(x.dim(0) * h * w));
   parallel_for(threads, x.dim(0) * h, 1, [&](int64_t begin, int64_t end) {
-    quantize_image_rows(x, options.padding.mode, packed->depth(), static_cast<size_t>(begin), static_cast<size_t>(end),
-                        pixels.data<uint8_t>().data(), scaling.data());
+    quantize_image_rows(x, padding, packed->depth(), begin, end, pixels.data<uint8_t>().data(), scaling.data());
   });
   const Int8ConvProblem problem{.x = {.pixels = pixels.data<uint8_t>().data(),
                                       .scaling = scaling.data(),

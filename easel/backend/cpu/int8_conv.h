@@ -6,7 +6,8 @@
 
 namespace easel::cpu {
 
-// A 3x3 window with one pixel of padding on each side, and channels enough.
+// A 3x3 window with one pixel of padding on each side (above and below it may be missing, as in a band of an image's
+// rows), and channels enough.
 bool int8_conv_applies(const Tensor& x, const Parameter& weight, const Conv2dOptions& options);
 
 // As Backend::conv2d, with rounding errors of about a hundredth.
