@@ -23,6 +23,7 @@ struct ServeArgs {
   std::string user = {};  // NAME:PASSWORD
   std::optional<std::filesystem::path> data_folder = {};
   std::optional<std::filesystem::path> web_folder = {};
+  std::string keep_inputs = {};
   double unload_minutes = 10;
   bool quiet = false;
 };
@@ -63,6 +64,11 @@ void add_server_options(CLI::App& command, ServeArgs& args) {
       ->capture_default_str()
       ->type_name("N")
       ->group(group);
+  command
+      .add_option("--keep-inputs", args.keep_inputs,
+                  "How much of the images that came with jobs to keep once these have ended [1GB]")
+      ->type_name("SIZE")
+      ->group(group);
   command.add_option("--unload-after", args.unload_minutes, "Minutes without work after which the model leaves memory")
       ->capture_default_str()
       ->type_name("N")
@@ -85,6 +91,7 @@ server::ServeOptions serve_options(const ServeArgs& args) {
   options.pipeline = pipeline_options(args.model);
   options.data_folder = args.data_folder.value_or(server::default_data_folder());
   options.web_folder = args.web_folder;
+  if (!args.keep_inputs.empty()) options.max_input_bytes = parse_bytes(args.keep_inputs);
   read_user(args.user, options.credentials);
   if (!(args.unload_minutes >= 0 && args.unload_minutes <= kMaxUnloadMinutes)) {
     throw Error(ErrorCode::invalid_request, "--unload-after is {} minutes, expected 0 to {}", args.unload_minutes,

@@ -48,7 +48,7 @@ struct Server::State {
   explicit State(const ServeOptions& options)
       : models(options.pipeline.checkpoint),
         web(options.web_folder),
-        store(options.data_folder),
+        store(options.data_folder, options.max_input_bytes),
         queue(store, options.max_waiting_jobs),
         access(options.credentials, options.allowed_hosts),
         worker(queue, store, {.pipeline = options.pipeline, .unload_after = options.unload_after}) {

@@ -11,6 +11,7 @@
 #include "easel/pipeline/pipeline.h"
 #include "server/http/access.h"
 #include "server/http/http_server.h"
+#include "server/jobs/job_store.h"
 
 namespace easel::server {
 
@@ -21,6 +22,7 @@ struct ServeOptions {
   std::filesystem::path data_folder = {};       // records and images
   PipelineOptions pipeline = {};                // of the default model
   size_t max_waiting_jobs = 2000;
+  uint64_t max_input_bytes = kMaxInputBytes;                          // of images that came with jobs which have ended
   std::chrono::milliseconds unload_after = std::chrono::minutes(10);  // without work the model's memory is given back
   std::optional<std::filesystem::path> web_folder = {};               // the pages' files; nothing: find_web_folder()
 };

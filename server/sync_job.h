@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "server/http/router.h"
 #include "server/services.h"
@@ -12,6 +13,10 @@ namespace easel::server {
 // that are not to be kept are deleted then. Throws HttpError 429.
 void answer_with_job(const Services& services, const JobOrder& order, const Answer& answer,
                      std::function<HttpResponse(const Job&)> respond);
+
+// Likewise for several jobs, in their order, when all have ended; at once if there are none.
+void answer_with_jobs(const Services& services, const std::vector<JobOrder>& orders, const Answer& answer,
+                      std::function<HttpResponse(const std::vector<Job>&)> respond);
 
 // Throws what ended a job that is not done.
 void require_done(const Job& job);

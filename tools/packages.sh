@@ -16,7 +16,7 @@ test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-format-14 clang-tidy-14 # their verdicts differ between versions
   python3
-  nodejs                        # the web page's
+  nodejs                        # the web page's, and clients of the HTTP APIs
 )
 # NodeSource's package of nodejs brings npm along and cannot stand beside the distribution's.
 command -v npm >/dev/null || test_packages+=(npm)

@@ -16,6 +16,7 @@ struct Choice {
   std::string description;
 };
 std::vector<Choice> list_samplers();
+bool takes_eta(const std::string& sampler);  // whether it adds fresh noise
 std::vector<Choice> list_schedules();
 
 // Throws Error not_found, io_failure or bad_checkpoint.

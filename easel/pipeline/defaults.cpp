@@ -6,6 +6,7 @@
 
 #include "easel/base/error.h"
 #include "easel/base/text.h"
+#include "easel/pipeline/catalogue.h"
 #include "easel/sampling/registry.h"
 
 namespace easel {
@@ -69,11 +70,14 @@ Request with_defaults(Request request, const GenerationDefaults& defaults) {
   return request;
 }
 
-void check_eta(const Request& request) {
+bool takes_eta(const std::string& sampler) {
   constexpr std::array<std::string_view, 11> kWithout = {
       "plms", "dpm_solver", "euler", "heun", "dpm_2", "lms", "dpmpp_2m", "dpmpp_multistep", "dpmpp_3m", "unipc", "lcm"};
-  if (request.eta.value_or(0.0) == 0.0) return;
-  if (std::find(kWithout.begin(), kWithout.end(), *request.sampler) == kWithout.end()) return;
+  return std::find(kWithout.begin(), kWithout.end(), find_sampler(sampler).sampler.name) == kWithout.end();
+}
+
+void check_eta(const Request& request) {
+  if (request.eta.value_or(0.0) == 0.0 || takes_eta(*request.sampler)) return;
   throw Error(ErrorCode::invalid_request, "eta is {}, but the sampler {} adds no noise; use ddim or leave eta out",
               *request.eta, *request.sampler);
 }

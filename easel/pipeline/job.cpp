@@ -1,6 +1,7 @@
 #include "easel/pipeline/job.h"
 
 #include <algorithm>
+#include <exception>
 #include <string_view>
 
 #include "easel/base/error.h"
@@ -21,6 +22,9 @@ namespace easel {
 namespace {
 
 constexpr size_t kMaxKnownPrompts = 256;  // 60 MB of SD 1
+
+// Ends the sampling of a batch that callbacks.skip leaves out.
+struct BatchSkipped : std::exception {};
 
 void check_interval(int64_t every, int64_t steps) {
   if (every >= 1 && every < steps) return;
@@ -90,7 +94,12 @@ Result Job::run() {
   hires_noise_.emplace(request_);
   for (const Batch& batch : batches_) {
     stop_if_cancelled();
-    decode_batch(batch, sample_batch(batch));
+    callbacks_.skip.take();  // what was meant for an earlier batch
+    try {
+      decode_batch(batch, sample_batch(batch));
+    } catch (const BatchSkipped&) {
+      warn(fmt::format("batch {} of {} was skipped", batch_index_ + 1, batches_.size()));
+    }
     ++batch_index_;
   }
   result_.request = request_;
@@ -227,7 +236,7 @@ Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_b
     if (is_due && progress.step < progress.total) show_intermediates(task.batch, progress.denoised, step);
   };
   tell(Stage::sampling, 0, step_count(task));
-  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = callbacks_.cancel}, watch_cancel());
+  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = callbacks_.cancel}, watch_skip());
 }
 
 void Job::decode_batch(const Batch& batch, const Tensor& latent) {
@@ -308,6 +317,13 @@ void Job::stop_if_cancelled() const {
 
 BlockObserver Job::watch_cancel() const {
   return [this](std::string_view, const Tensor&) { stop_if_cancelled(); };
+}
+
+BlockObserver Job::watch_skip() const {
+  return [this](std::string_view, const Tensor&) {
+    stop_if_cancelled();
+    if (callbacks_.skip.take()) throw BatchSkipped();
+  };
 }
 
 }  // namespace easel

@@ -52,6 +52,7 @@ class Job {
   void tell(Stage stage, int64_t step, int64_t steps) const;
   void stop_if_cancelled() const;
   BlockObserver watch_cancel() const;
+  BlockObserver watch_skip() const;
 
   Workshop workshop_;
   const Callbacks& callbacks_;

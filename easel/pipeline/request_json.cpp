@@ -8,6 +8,7 @@
 #include "easel/image/codec.h"
 #include "easel/pipeline/request.h"
 #include "easel/pipeline/request_names.h"
+#include "easel/pipeline/upscale_request.h"
 
 namespace easel {
 namespace {
@@ -93,7 +94,9 @@ void write(Json& json, const char* key, const T& value) {
     json[key] = value;
   }
 }
-void write(Json& json, const char* key, const Image& value) { json[key] = to_base64(encode_image(value)); }
+void write(Json& json, const char* key, const Image& value) {
+  if (!value.empty()) json[key] = to_base64(encode_image(value));
+}
 void write(Json& json, const char* key, const Grey16& value) { json[key] = to_base64(encode_grey16(value)); }
 void write(Json& json, const char* key, const Mask& value) { json[key] = to_base64(encode_mask(value)); }
 void write(Json& json, const char* key, const std::vector<std::string>& value) {
@@ -131,6 +134,7 @@ void for_each_image_field(AnyRequest& request, const Visit& visit) {
 
 // Calls visit(key, member) for each value of a request.
 template <typename AnyRequest, typename Visit>
+requires std::is_same_v<std::remove_const_t<AnyRequest>, Request>
 void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("task", request.task);
   visit("prompt", request.prompt);
@@ -162,9 +166,32 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   for_each_image_field(request, visit);
 }
 
+template <typename AnyRequest, typename Visit>
+requires std::is_same_v<std::remove_const_t<AnyRequest>, UpscaleRequest>
+void for_each_field(AnyRequest& request, const Visit& visit) {
+  visit("init_image", request.image);
+  visit("factor", request.factor);
+  visit("tile", request.tile_px);
+  visit("overlap", request.overlap_px);
+  visit("watermark", request.watermark);
+  visit("watermark_text", request.watermark_text);
+  visit("prompt", request.prompt);
+  visit("negative_prompt", request.negative_prompt);
+  visit("noise_level", request.noise_level);
+  visit("image_seed", request.image_seed);
+  visit("steps", request.steps);
+  visit("cfg_scale", request.guidance_scale);
+  visit("sampler", request.sampler);
+  visit("schedule", request.schedule);
+  visit("eta", request.eta);
+  visit("seed", request.seed);
+  visit("rng", request.rng);
+}
+
+template <typename AnyRequest>
 [[noreturn]] void refuse_unknown_key(const std::string& key) {
   std::vector<std::string> known;
-  const Request request;
+  const AnyRequest request;
   for_each_field(request, [&](const char* name, const auto&) { known.emplace_back(name); });
   const auto nearest = nearest_name(key, known);
   throw Error(
@@ -192,18 +219,13 @@ Json parse_strictly(std::string_view text) {
   }
 }
 
-}  // namespace
-
-std::string to_json(const Request& request) {
-  Json json = Json::object();
-  for_each_field(request, [&](const char* key, const auto& value) { write(json, key, value); });
+std::string dumped(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-Request parse_request(std::string_view text) {
-  const Json json = parse_strictly(text);
-  if (!json.is_object()) refuse("request", json, "an object");
-  Request request;
+template <typename AnyRequest>
+AnyRequest read_request(const Json& json) {
+  AnyRequest request;
   for (const auto& [key, value] : json.items()) {
     bool known = false;
     for_each_field(request, [&, &key = key, &value = value](const char* name, auto& member) {
@@ -211,10 +233,42 @@ Request parse_request(std::string_view text) {
       known = true;
       read(name, value, member);
     });
-    if (!known) refuse_unknown_key(key);
+    if (!known) refuse_unknown_key<AnyRequest>(key);
   }
+  return request;
+}
+
+}  // namespace
+
+std::string to_json(const Request& request) {
+  Json json = Json::object();
+  for_each_field(request, [&](const char* key, const auto& value) { write(json, key, value); });
+  return dumped(json);
+}
+
+std::string to_json(const UpscaleRequest& request) {
+  Json json{{"task", kUpscaleTask}};
+  for_each_field(request, [&](const char* key, const auto& value) { write(json, key, value); });
+  return dumped(json);
+}
+
+Request parse_request(std::string_view text) {
+  const Json json = parse_strictly(text);
+  if (!json.is_object()) refuse("request", json, "an object");
+  Request request = read_request<Request>(json);
   check(request);
   return request;
+}
+
+UpscaleRequest parse_upscale_request(std::string_view text) {
+  Json json = parse_strictly(text);
+  if (!json.is_object()) refuse("request", json, "an object");
+  const auto task = json.find("task");
+  if (task == json.end() || *task != kUpscaleTask) {
+    refuse("task", task == json.end() ? Json() : *task, fmt::format("\"{}\"", kUpscaleTask));
+  }
+  json.erase(task);
+  return read_request<UpscaleRequest>(json);
 }
 
 }  // namespace easel

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "easel/base/cancel.h"
+#include "easel/base/skip.h"
 #include "easel/image/image.h"
 #include "easel/pipeline/request.h"
 
@@ -71,6 +72,7 @@ struct Callbacks {
   // each latent position. Not where memory is so short that the decoder does not fit beside the network.
   std::function<void(const Image&)> on_preview = {};
   CancelToken cancel = {};  // looked at many times in a step
+  SkipToken skip = {};      // likewise, while a batch is sampled: its images are left out, with a warning
 };
 
 }  // namespace easel

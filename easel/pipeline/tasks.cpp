@@ -109,10 +109,9 @@ void check_task(const Request& request) {
 
 void check_family(Task task, Family family, const std::string& checkpoint) {
   std::vector<std::string> commands;
-  for (const Use& use : uses()) {
-    if (!contains(use.families, family)) continue;
-    if (use.task == task) return;
-    commands.push_back(fmt::format("'easel {}'", choice_name(use.task)));
+  for (const Task usable : tasks_of(family)) {
+    if (usable == task) return;
+    commands.push_back(fmt::format("'easel {}'", choice_name(usable)));
   }
   std::vector<std::string_view> expected;
   for (const Use& use : uses()) {
@@ -121,6 +120,14 @@ void check_family(Task task, Family family, const std::string& checkpoint) {
   }
   throw Error(ErrorCode::invalid_request, "{} is a checkpoint of {}, which is for {}; {} needs one of {}", checkpoint,
               name_of(family), fmt::join(commands, ", "), choice_name(task), fmt::join(expected, ", "));
+}
+
+std::vector<Task> tasks_of(Family family) {
+  std::vector<Task> tasks;
+  for (const Use& use : uses()) {
+    if (contains(use.families, family)) tasks.push_back(use.task);
+  }
+  return tasks;
 }
 
 double default_strength(Task task, Family family) {

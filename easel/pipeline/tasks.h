@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "easel/checkpoint/family.h"
 #include "easel/pipeline/request.h"
@@ -13,6 +14,8 @@ void check_task(const Request& request);
 
 // Throws Error invalid_request with the commands that the checkpoint is for.
 void check_family(Task task, Family family, const std::string& checkpoint);
+
+std::vector<Task> tasks_of(Family family);
 
 // How much of an initial image gives way to noise when nobody says, as in the original scripts.
 double default_strength(Task task, Family family);

@@ -130,6 +130,11 @@ Request sampling_request(const UpscaleRequest& request) {
   return sampling;
 }
 
+UpscaleRequest without_images(UpscaleRequest request) {
+  request.image = {};
+  return request;
+}
+
 Size upscaled_size(const UpscaleRequest& request) {
   const auto scaled = [&](int64_t side_px) {
     return std::max<int64_t>(1, std::llround(static_cast<double>(side_px) * *request.factor));

@@ -62,4 +62,12 @@ Request sampling_request(const UpscaleRequest& request);
 // Width and height of the result. The request has a factor.
 Size upscaled_size(const UpscaleRequest& request);
 
+// As JSON, with the `task` "upscale" and the image as `init_image`; otherwise as of a Request. What is empty is left
+// out.
+std::string to_json(const UpscaleRequest& request);
+UpscaleRequest without_images(UpscaleRequest request);
+// Throws Error invalid_request as parse_request() does; ranges are left to check().
+UpscaleRequest parse_upscale_request(std::string_view json);
+inline constexpr const char* kUpscaleTask = "upscale";
+
 }  // namespace easel

@@ -37,7 +37,7 @@ void add_a1111_routes(Router& router, const Services& services) {
   add_a1111_progress_routes(router, services);
   add_a1111_list_routes(router, services);
   add_a1111_settings_routes(router, services, settings);
-  add_a1111_extras_routes(router);
+  add_a1111_extras_routes(router, services);
 }
 
 }  // namespace easel::server

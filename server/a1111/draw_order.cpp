@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "easel/pipeline/catalogue.h"
 #include "server/a1111/foreign_fields.h"
 #include "server/a1111/image_fields.h"
 #include "server/a1111/sampler_names.h"
@@ -76,18 +77,33 @@ void read_hires(Fields& fields, Request& request) {
   request.hires_strength = fields.number("denoising_strength", {0.0, 1.0}).value_or(0.75);
 }
 
+// Clients send it whatever the sampler.
+void forget_useless_eta(Request& request, std::vector<std::string>& warnings) {
+  if (!request.sampler || request.eta.value_or(0.0) == 0.0 || takes_eta(*request.sampler)) return;
+  request.eta.reset();
+  warnings.push_back("\"eta\" has no meaning with this sampler and changed nothing");
+}
+
+bool sees_depth_alone(const ModelUse& use) { return use.tasks == std::vector{Task::depth2img}; }
+
 DrawOrder parse(Fields& fields, const A1111Settings& settings,
                 const std::function<void(Request&, std::vector<std::string>&)>& read_task) {
   DrawOrder order{.job = {.origin = Origin::a1111}};
-  Request& request = order.job.request;
+  Request request;
   read_request(fields, request);
   read_task(request, order.warnings);
   SettingsValues values = settings.values();
   if (auto overrides = fields.object("override_settings")) {
     values = settings.changed(values, *overrides, order.warnings);
   }
+  if (request.task == Task::img2img && sees_depth_alone(settings.models().use_of(values.model))) {
+    request.task = Task::depth2img;  // as A1111 does without being asked
+  }
+  forget_useless_eta(request, order.warnings);
+  if (values.clip_skip > 1) request.clip_skip = values.clip_skip;
   request.rng = values.random_numbers == "CPU" ? "cpu" : "gpu";
   order.job.model = values.model;
+  order.job.vae = values.vae;
   order.job.task_id = fields.text("force_task_id").value_or("");
   order.job.keep_images = fields.flag("save_images").value_or(false);
   order.send_images = fields.flag("send_images").value_or(true);
@@ -97,6 +113,7 @@ DrawOrder parse(Fields& fields, const A1111Settings& settings,
   }
   warn_of_foreign_fields(fields, order.warnings);
   check(request);
+  order.job.request = std::move(request);
   return order;
 }
 

@@ -64,7 +64,7 @@ std::string info_json(const Job& job, const DrawOrder& order) {
                {"face_restoration_model", nullptr},
                {"sd_model_name", job.model.stem().string()},
                {"sd_model_hash", nullptr},
-               {"sd_vae_name", nullptr},
+               {"sd_vae_name", job.vae.empty() ? Json(nullptr) : Json(job.vae.filename().string())},
                {"sd_vae_hash", nullptr},
                {"seed_resize_from_w", -1},
                {"seed_resize_from_h", -1},
@@ -74,7 +74,7 @@ std::string info_json(const Job& job, const DrawOrder& order) {
                {"styles", Json::array()},
                {"job_timestamp",
                 fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(std::chrono::system_clock::to_time_t(job.created)))},
-               {"clip_skip", 1},
+               {"clip_skip", settings.value("clip_skip", 1)},
                {"is_using_inpainting_conditioning", false},
                {"version", program_version()},
                {"warnings", warnings}});

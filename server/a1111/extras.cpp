@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "easel/base/text.h"
 #include "easel/image/codec.h"
 #include "easel/image/fit.h"
 #include "easel/pipeline/request.h"
@@ -12,18 +13,27 @@
 namespace easel::server {
 namespace {
 
-constexpr std::array<std::string_view, 3> kUpscalers = {"None", "Lanczos", "Nearest"};
+constexpr std::array<std::string_view, 3> kResizers = {"None", "Lanczos", "Nearest"};
 constexpr double kMaxFactor = 8.0;
 
 // Fields for models that this program does not have, and which ask for nothing when blank.
 constexpr std::array kForeign = {"gfpgan_visibility", "codeformer_visibility", "extras_upscaler_2_visibility"};
 constexpr std::array kDependent = {"codeformer_weight", "upscaler_2", "upscale_first", "show_extras_results"};
 
-std::string read_upscaler(Fields& fields) {
-  const std::string name = fields.text("upscaler_1").value_or("None");
-  if (std::find(kUpscalers.begin(), kUpscalers.end(), name) != kUpscalers.end()) return name;
+void read_upscaler(Fields& fields, const ModelCatalog& models, ResizeOrder& order) {
+  order.upscaler = fields.text("upscaler_1").value_or("None");
+  if (std::find(kResizers.begin(), kResizers.end(), order.upscaler) != kResizers.end()) return;
+  std::vector<std::string> names(kResizers.begin(), kResizers.end());
+  for (UpscalerEntry& entry : models.list_upscalers()) {
+    if (entry.file.empty()) continue;
+    names.push_back(entry.name());
+    if (names.back() == order.upscaler) {
+      order.model = std::move(entry);
+      return;
+    }
+  }
   throw FieldError("upscaler_1", "value_error",
-                   fmt::format("\"upscaler_1\" is \"{}\", expected {}", name, fmt::join(kUpscalers, ", ")));
+                   fmt::format("\"upscaler_1\" is \"{}\", expected {}", order.upscaler, join_shortened(names, 20)));
 }
 
 Size scaled(Size size, double factor) {
@@ -33,11 +43,18 @@ Size scaled(Size size, double factor) {
   return {side(size.width_px), side(size.height_px)};
 }
 
+// By which the image covers the size asked for.
+double factor_for(Size original, const ResizeOrder& order) {
+  if (!order.size) return order.factor;
+  return std::max(static_cast<double>(order.size->width_px) / static_cast<double>(original.width_px),
+                  static_cast<double>(order.size->height_px) / static_cast<double>(original.height_px));
+}
+
 }  // namespace
 
-std::span<const std::string_view> upscaler_names() { return kUpscalers; }
+std::span<const std::string_view> resizer_names() { return kResizers; }
 
-ResizeOrder parse_resize(Fields& fields) {
+ResizeOrder parse_resize(Fields& fields, const ModelCatalog& models) {
   ResizeOrder order;
   const bool to_size = fields.integer("resize_mode", {0, 1}).value_or(0) == 1;
   order.factor = fields.number("upscaling_resize", {0.01, kMaxFactor}).value_or(order.factor);
@@ -45,7 +62,7 @@ ResizeOrder parse_resize(Fields& fields) {
   const auto height = fields.integer("upscaling_resize_h", {1, kMaxSidePx});
   if (to_size) order.size = Size{width.value_or(512), height.value_or(512)};
   order.crop = fields.flag("upscaling_crop").value_or(true);
-  order.upscaler = read_upscaler(fields);
+  read_upscaler(fields, models, order);
   for (const char* key : kForeign) {
     if (!fields.is_blank(key))
       order.warnings.push_back(fmt::format("\"{}\" is not available and changed nothing", key));
@@ -60,19 +77,25 @@ ResizeOrder parse_resize(Fields& fields) {
   return order;
 }
 
-Image resized(const Image& image, const ResizeOrder& order) {
+std::optional<UpscaleRequest> model_request(const Image& image, const ResizeOrder& order) {
+  const double factor = factor_for(image.size(), order);
+  if (!order.model || factor <= 1.0) return std::nullopt;
+  UpscaleRequest request;
+  request.image = image;
+  request.factor = factor;
+  check(request, order.model->kind, order.model->scale);
+  return request;
+}
+
+Image resized(const Image& image, Size original, const ResizeOrder& order) {
   if (order.upscaler == "None") return image;
-  Size size = order.size ? *order.size : scaled(image.size(), order.factor);
-  if (order.size && !order.crop) {
-    const double cover = std::max(static_cast<double>(size.width_px) / static_cast<double>(image.width_px()),
-                                  static_cast<double>(size.height_px) / static_cast<double>(image.height_px()));
-    size = scaled(image.size(), cover);
-  }
+  const bool is_exact = order.size && order.crop;
+  const Size size = is_exact ? *order.size : scaled(original, factor_for(original, order));
   if (!fits_image_limit(size)) {
     throw Error(ErrorCode::invalid_request, "{}x{} pixels are too many for an image", size.width_px, size.height_px);
   }
   const ResizeFilter filter = order.upscaler == "Nearest" ? ResizeFilter::nearest : ResizeFilter::lanczos;
-  return fit(image, size, order.size && order.crop ? FitMode::crop : FitMode::stretch, filter);
+  return fit(image, size, is_exact ? FitMode::crop : FitMode::stretch, filter);
 }
 
 }  // namespace easel::server

@@ -17,7 +17,7 @@ void add_a1111_draw_routes(Router& router, const Services& services, const Share
 void add_a1111_progress_routes(Router& router, const Services& services);
 void add_a1111_list_routes(Router& router, const Services& services);
 void add_a1111_settings_routes(Router& router, const Services& services, const SharedSettings& settings);
-void add_a1111_extras_routes(Router& router);
+void add_a1111_extras_routes(Router& router, const Services& services);
 
 // {"detail": ...} as FastAPI answers: for a wrong value a list of {loc, msg, type}.
 HttpResponse a1111_error(const Fault& fault);

@@ -49,11 +49,36 @@ Json models(const Services& services) {
   return list;
 }
 
-Json upscalers() {
+Json upscaler_json(std::string_view name, const Json& model_name, const Json& path, int64_t scale) {
+  return {{"name", name}, {"model_name", model_name}, {"model_path", path}, {"model_url", nullptr}, {"scale", scale}};
+}
+
+Json upscalers(const Services& services) {
+  constexpr int64_t kScaleOfResizers = 4;  // as A1111 says
   Json list = Json::array();
-  for (const std::string_view name : upscaler_names()) {
-    list.push_back(
-        {{"name", name}, {"model_name", nullptr}, {"model_path", nullptr}, {"model_url", nullptr}, {"scale", 4}});
+  for (const std::string_view name : resizer_names()) {
+    list.push_back(upscaler_json(name, nullptr, nullptr, kScaleOfResizers));
+  }
+  for (const UpscalerEntry& entry : services.models.list_upscalers()) {
+    if (entry.file.empty()) continue;
+    list.push_back(upscaler_json(entry.name(), entry.name(), entry.file.string(), entry.scale));
+  }
+  return list;
+}
+
+Json realesrgan_models(const Services& services) {
+  Json list = Json::array();
+  for (const UpscalerEntry& entry : services.models.list_upscalers()) {
+    if (entry.kind != UpscalerKind::network) continue;
+    list.push_back({{"name", entry.name()}, {"path", entry.file.string()}, {"scale", entry.scale}});
+  }
+  return list;
+}
+
+Json vaes(const Services& services) {
+  Json list = Json::array();
+  for (const ModelEntry& entry : services.models.list_vaes()) {
+    list.push_back({{"model_name", entry.title()}, {"filename", entry.file.string()}});
   }
   return list;
 }
@@ -67,16 +92,16 @@ void add_list(Router& router, const char* path, const Json& content) {
 void add_a1111_list_routes(Router& router, const Services& services) {
   add_list(router, "/sdapi/v1/samplers", samplers());
   add_list(router, "/sdapi/v1/schedulers", schedulers());
-  add_list(router, "/sdapi/v1/upscalers", upscalers());
-  router.get("/sdapi/v1/sd-models", [services](const HttpRequest&) { return json_response(models(services)); });
+  const auto add = [&](const char* path, Json (*list)(const Services&)) {
+    router.get(path, [services, list](const HttpRequest&) { return json_response(list(services)); });
+  };
+  add("/sdapi/v1/sd-models", models);
+  add("/sdapi/v1/sd-vae", vaes);
+  add("/sdapi/v1/upscalers", upscalers);
+  add("/sdapi/v1/realesrgan-models", realesrgan_models);
   // What this program has none of.
-  constexpr std::array kEmpty = {"/sdapi/v1/sd-vae",
-                                 "/sdapi/v1/loras",
-                                 "/sdapi/v1/hypernetworks",
-                                 "/sdapi/v1/face-restorers",
-                                 "/sdapi/v1/realesrgan-models",
-                                 "/sdapi/v1/prompt-styles",
-                                 "/sdapi/v1/script-info"};
+  constexpr std::array kEmpty = {"/sdapi/v1/loras", "/sdapi/v1/hypernetworks", "/sdapi/v1/face-restorers",
+                                 "/sdapi/v1/prompt-styles", "/sdapi/v1/script-info"};
   for (const char* path : kEmpty) add_list(router, path, Json::array());
   add_list(router, "/sdapi/v1/latent-upscale-modes", Json::array({{{"name", "Latent"}}}));
   add_list(router, "/sdapi/v1/embeddings", {{"loaded", Json::object()}, {"skipped", Json::object()}});

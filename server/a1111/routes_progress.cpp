@@ -80,6 +80,11 @@ HttpResponse stop_running_job(const Services& services) {
   return {.body = "{}"};
 }
 
+HttpResponse skip_batch(const Services& services) {
+  if (const auto id = services.queue.running()) services.queue.skip(*id);
+  return {.body = "{}"};
+}
+
 }  // namespace
 
 void add_a1111_progress_routes(Router& router, const Services& services) {
@@ -87,7 +92,7 @@ void add_a1111_progress_routes(Router& router, const Services& services) {
   router.post("/internal/progress",
               [services](const HttpRequest& request) { return task_progress(services, request); });
   router.post("/sdapi/v1/interrupt", [services](const HttpRequest&) { return stop_running_job(services); });
-  router.post("/sdapi/v1/skip", [services](const HttpRequest&) { return stop_running_job(services); });
+  router.post("/sdapi/v1/skip", [services](const HttpRequest&) { return skip_batch(services); });
   router.get("/internal/ping", [](const HttpRequest&) -> HttpResponse { return {.body = "{}"}; });
 }
 

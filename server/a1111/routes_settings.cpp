@@ -15,8 +15,8 @@ HttpResponse json_response(const Json& json) {
 Json settings_json(const SettingsValues& values) {
   return {{"sd_model_checkpoint", values.model.filename().string()},
           {"sd_checkpoint_hash", ""},
-          {"sd_vae", "Automatic"},
-          {"CLIP_stop_at_last_layers", 1},
+          {"sd_vae", values.vae.empty() ? "Automatic" : values.vae.filename().string()},
+          {"CLIP_stop_at_last_layers", values.clip_skip},
           {"randn_source", values.random_numbers},
           {"samples_format", "png"},
           {"eta_noise_seed_delta", 0}};

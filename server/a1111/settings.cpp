@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "easel/pipeline/request.h"
 #include "server/errors.h"
 
 namespace easel::server {
@@ -17,15 +18,25 @@ std::string without_hash(const std::string& title) {
 
 // Settings that some clients always send; with these values they ask for nothing.
 bool is_what_we_do(Fields& fields, const std::string& key) {
-  constexpr std::array<std::string_view, 4> kNoVae = {"Automatic", "None", "auto", ""};
-  if (key == "sd_vae") {
-    const std::string name = fields.text(key).value_or("");
-    return std::find(kNoVae.begin(), kNoVae.end(), name) != kNoVae.end();
-  }
-  if (key == "CLIP_stop_at_last_layers") return fields.integer(key, {1, 12}) == 1;
   if (key == "samples_format") return fields.text(key) == "png";
   if (key == "eta_noise_seed_delta") return fields.is_blank(key);
   return false;
+}
+
+// Calls `look_up`, and says in which field the name was that it does not find.
+template <typename LookUp>
+std::filesystem::path look_up_named(const char* field, const LookUp& look_up) {
+  try {
+    return look_up();
+  } catch (const Error& error) {
+    throw FieldError(field, "value_error", error.what());
+  }
+}
+
+std::filesystem::path read_vae(const ModelCatalog& models, const std::string& name) {
+  constexpr std::array<std::string_view, 4> kNone = {"Automatic", "None", "auto", ""};
+  if (std::find(kNone.begin(), kNone.end(), name) != kNone.end()) return {};
+  return look_up_named("sd_vae", [&] { return models.resolve_vae(name); });
 }
 
 }  // namespace
@@ -42,12 +53,10 @@ void A1111Settings::set(SettingsValues values) {
 
 SettingsValues A1111Settings::changed(SettingsValues values, Fields& fields, std::vector<std::string>& warnings) const {
   if (const auto title = fields.text("sd_model_checkpoint"); title && !title->empty()) {
-    try {
-      values.model = models_.resolve(without_hash(*title));
-    } catch (const Error& error) {
-      throw FieldError("sd_model_checkpoint", "value_error", error.what());
-    }
+    values.model = look_up_named("sd_model_checkpoint", [&] { return models_.resolve(without_hash(*title)); });
   }
+  if (const auto name = fields.text("sd_vae")) values.vae = read_vae(models_, *name);
+  if (const auto layers = fields.integer("CLIP_stop_at_last_layers", {1, kMaxClipSkip})) values.clip_skip = *layers;
   if (const auto source = fields.text("randn_source")) {
     if (*source != "CPU" && *source != "GPU" && *source != "NV") {
       throw FieldError("randn_source", "value_error",

@@ -13,6 +13,8 @@ namespace easel::server {
 
 struct SettingsValues {
   std::filesystem::path model;
+  std::filesystem::path vae = {};      // sd_vae; empty: the model's own
+  int64_t clip_skip = 1;               // CLIP_stop_at_last_layers
   std::string random_numbers = "CPU";  // randn_source: "CPU", or "GPU" and "NV" for a graphics card's
 };
 
@@ -20,6 +22,7 @@ class A1111Settings {
  public:
   explicit A1111Settings(const ModelCatalog& models) : models_(models), values_{.model = models.default_model()} {}
 
+  const ModelCatalog& models() const { return models_; }
   SettingsValues values() const;
   void set(SettingsValues values);
 

@@ -28,8 +28,9 @@ Json to_json(const StoredImage& image) {
 }
 
 Json to_json(JobId id, const RunProgress& progress) {
-  Json json{{"stage", progress.stage}, {"step", progress.step},       {"steps", progress.steps},
-            {"batch", progress.batch}, {"batches", progress.batches}, {"fraction", progress.fraction}};
+  Json json{{"stage", progress.stage}, {"step", progress.step},        {"steps", progress.steps},
+            {"batch", progress.batch}, {"batches", progress.batches},  {"tile", progress.tile},
+            {"tiles", progress.tiles}, {"fraction", progress.fraction}};
   json["seconds_left"] = progress.time_left ? Json(progress.time_left->count()) : Json(nullptr);
   json["preview"] = progress.preview_version == 0
                         ? Json(nullptr)
@@ -43,16 +44,26 @@ Json to_json(const std::vector<StoredImage>& images) {
   return json;
 }
 
+// A request or settings, with the upscaler's name where there is one.
+Json request_json(const std::string& text, const Job& job) {
+  Json json = Json::parse(text);
+  if (json.value("task", "") == kUpscaleTask) {
+    json["upscaler"] = job.model.empty() ? std::string(name_of(UpscalerKind::lanczos)) : job.model.stem().string();
+  }
+  return json;
+}
+
 Json to_json(const Job& job) {
   Json json{{"id", job.id}, {"state", name_of(job.state)}, {"origin", name_of(job.origin)}};
   if (!job.task_id.empty()) json["task_id"] = job.task_id;
   json["model"] = job.model.filename().string();
-  json["request"] = Json::parse(job.request);
+  if (!job.vae.empty()) json["vae"] = job.vae.stem().string();
+  json["request"] = request_json(job.request, job);
   json["inputs"] = Json::object();
   for (const std::string& name : job.inputs) {
     json["inputs"][name] = fmt::format("/api/v1/jobs/{}/inputs/{}", job.id, name);
   }
-  json["settings"] = job.settings ? Json::parse(*job.settings) : Json(nullptr);
+  json["settings"] = job.settings ? request_json(*job.settings, job) : Json(nullptr);
   json["created"] = iso_time(job.created);
   json["started"] = to_json(job.started);
   json["ended"] = to_json(job.ended);

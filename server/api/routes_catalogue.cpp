@@ -22,6 +22,12 @@ Json to_json(const std::vector<Choice>& choices) {
   return json;
 }
 
+Json task_names(const std::vector<Task>& tasks) {
+  Json names = Json::array();
+  for (const Task task : tasks) names.push_back(name_of(task));
+  return names;
+}
+
 HttpResponse models(const Services& services) {
   const auto loaded = services.worker.loaded_model();
   Json list = Json::array();
@@ -31,6 +37,7 @@ HttpResponse models(const Services& services) {
                {"file", entry.title()},
                {"bytes", entry.bytes},
                {"default", entry.is_default},
+               {"tasks", task_names(entry.use.tasks)},
                {"loaded", is_loaded}};
     if (is_loaded) {
       model["family"] = loaded->family;
@@ -39,6 +46,27 @@ HttpResponse models(const Services& services) {
     list.push_back(std::move(model));
   }
   return {.body = dumped({{"models", std::move(list)}})};
+}
+
+HttpResponse upscalers(const Services& services) {
+  Json list = Json::array();
+  for (const UpscalerEntry& entry : services.models.list_upscalers()) {
+    const bool is_file = !entry.file.empty();
+    list.push_back({{"name", entry.name()},
+                    {"kind", name_of(entry.kind)},
+                    {"scale", is_file ? Json(entry.scale) : Json(nullptr)},
+                    {"file", is_file ? Json(entry.title()) : Json(nullptr)},
+                    {"bytes", is_file ? Json(entry.bytes) : Json(nullptr)}});
+  }
+  return {.body = dumped({{"upscalers", std::move(list)}})};
+}
+
+HttpResponse vaes(const Services& services) {
+  Json list = Json::array();
+  for (const ModelEntry& entry : services.models.list_vaes()) {
+    list.push_back({{"name", entry.name()}, {"file", entry.title()}, {"bytes", entry.bytes}});
+  }
+  return {.body = dumped({{"vaes", std::move(list)}})};
 }
 
 HttpResponse measure_prompt(const Services& services, const HttpRequest& request) {
@@ -59,6 +87,8 @@ HttpResponse info(const HttpRequest& request) {
 
 void add_catalogue_routes(Router& router, const Services& services) {
   router.get("/api/v1/models", [services](const HttpRequest&) { return models(services); });
+  router.get("/api/v1/upscalers", [services](const HttpRequest&) { return upscalers(services); });
+  router.get("/api/v1/vaes", [services](const HttpRequest&) { return vaes(services); });
   router.get("/api/v1/samplers", [](const HttpRequest&) -> HttpResponse {
     return {.body = dumped({{"samplers", to_json(list_samplers())}})};
   });

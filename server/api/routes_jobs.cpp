@@ -17,11 +17,21 @@ Job require_job(const Services& services, const HttpRequest& request) {
   throw Error(ErrorCode::not_found, "there is no job {}", id);
 }
 
-// The body is a Request as parse_request() reads it, and may name a model.
+JobOrder parse_upscale_order(const Services& services, Fields& fields) {
+  const UpscalerEntry upscaler = services.models.resolve_upscaler(fields.text("upscaler"));
+  const UpscaleRequest request = parse_upscale_request(fields.json_without({"upscaler"}));
+  check(request, upscaler.kind, upscaler.scale);
+  return {.request = request, .model = upscaler.file, .origin = Origin::jobs};
+}
+
+// The body is a request as parse_request() or parse_upscale_request() read it, and may name a model or an upscaler.
 JobOrder parse_order(const Services& services, const std::string& body) {
   Fields fields = Fields::parse(body);
-  return {.request = parse_request(fields.json_without({"model"})),
+  if (fields.has("task") && fields.text("task") == kUpscaleTask) return parse_upscale_order(services, fields);
+  const auto vae = fields.text("vae");
+  return {.request = parse_request(fields.json_without({"model", "vae"})),
           .model = services.models.resolve(fields.text("model")),
+          .vae = vae ? services.models.resolve_vae(*vae) : std::filesystem::path(),
           .origin = Origin::jobs};
 }
 

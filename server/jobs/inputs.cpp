@@ -15,15 +15,27 @@ constexpr const char* kInitImage = "init_image";
 constexpr const char* kMask = "mask";
 constexpr const char* kDepthMap = "depth_map";
 
+using Inputs = std::vector<DetachedRequest::Input>;
+
+Inputs images_of(const Request& request) {
+  Inputs inputs;
+  if (request.init_image) inputs.push_back({kInitImage, encode_image(*request.init_image)});
+  if (request.mask) inputs.push_back({kMask, encode_mask(*request.mask)});
+  if (request.depth_map) inputs.push_back({kDepthMap, encode_grey16(*request.depth_map)});
+  return inputs;
+}
+
+Inputs images_of(const UpscaleRequest& request) { return {{kInitImage, encode_image(request.image)}}; }
+
 }  // namespace
 
-std::string json_without_images(Request request) { return to_json(without_images(std::move(request))); }
+std::string json_without_images(JobRequest request) {
+  return std::visit([](auto& any) { return to_json(without_images(std::move(any))); }, request);
+}
 
-DetachedRequest detach_images(Request request) {
+DetachedRequest detach_images(JobRequest request) {
   DetachedRequest out;
-  if (request.init_image) out.inputs.push_back({kInitImage, encode_image(*request.init_image)});
-  if (request.mask) out.inputs.push_back({kMask, encode_mask(*request.mask)});
-  if (request.depth_map) out.inputs.push_back({kDepthMap, encode_grey16(*request.depth_map)});
+  out.inputs = std::visit([](const auto& any) { return images_of(any); }, request);
   out.json = json_without_images(std::move(request));
   return out;
 }
@@ -32,12 +44,13 @@ std::filesystem::path input_file(const std::filesystem::path& folder, JobId job,
   return folder / fmt::format("{:06}-{}.png", job, name);
 }
 
-Request attach_images(const std::string& text, const std::filesystem::path& folder, JobId job,
-                      const std::vector<std::string>& names) {
+JobRequest attach_images(const std::string& text, const std::filesystem::path& folder, JobId job,
+                         const std::vector<std::string>& names) {
   auto json = nlohmann::json::parse(text);
   for (const std::string& name : names) {
     json[name] = to_base64(MappedFile::open(input_file(folder, job, name))->bytes());
   }
+  if (json.value("task", "") == kUpscaleTask) return parse_upscale_request(json.dump());
   return parse_request(json.dump());
 }
 

@@ -20,14 +20,14 @@ struct DetachedRequest {
   std::string json;
   std::vector<Input> inputs;
 };
-DetachedRequest detach_images(Request request);
-std::string json_without_images(Request request);
+DetachedRequest detach_images(JobRequest request);
+std::string json_without_images(JobRequest request);
 
 // folder: of all jobs' inputs
 std::filesystem::path input_file(const std::filesystem::path& folder, JobId job, const std::string& name);
 
 // The whole request again, with the images of these names. Throws Error not_found if a file is missing.
-Request attach_images(const std::string& json, const std::filesystem::path& folder, JobId job,
-                      const std::vector<std::string>& names);
+JobRequest attach_images(const std::string& json, const std::filesystem::path& folder, JobId job,
+                         const std::vector<std::string>& names);
 
 }  // namespace easel::server

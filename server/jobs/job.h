@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "easel/pipeline/request.h"
+#include "easel/pipeline/upscale_request.h"
 
 namespace easel::server {
 
@@ -37,10 +39,14 @@ bool is_ended(JobState state);
 enum class Origin { jobs, a1111, openai };
 std::string_view name_of(Origin origin);
 
+// Images to draw, or an image to make larger.
+using JobRequest = std::variant<Request, UpscaleRequest>;
+
 // What a client hands in.
 struct JobOrder {
-  Request request = {};
-  std::filesystem::path model = {};  // checkpoint file
+  JobRequest request = {};
+  std::filesystem::path model = {};  // checkpoint, or the upscaler's file; empty: Lanczos
+  std::filesystem::path vae = {};    // instead of the model's own; empty: as the server was started
   Origin origin = Origin::jobs;
   std::string task_id = {};  // the client's own name for the job; may be empty
   bool keep_images = true;   // false: they are deleted once the client has them
@@ -50,7 +56,7 @@ struct StoredImage {
   ImageId id = 0;
   JobId job = 0;
   int64_t number = 0;  // 0-based, within the job
-  uint64_t seed = 0;
+  uint64_t seed = 0;   // also where nothing was drawn
   std::string prompt = {};
   std::string parameters = {};  // the text inside the file
   int64_t width_px = 0;
@@ -61,11 +67,13 @@ struct StoredImage {
 };
 
 struct RunProgress {
-  std::string stage = {};  // "loading", "text", "encoding", "sampling", "decoding"
+  std::string stage = {};  // "loading", then as name_of(Stage)
   int64_t step = 0;
   int64_t steps = 0;
   int64_t batch = 0;  // 0-based
   int64_t batches = 1;
+  int64_t tile = 0;  // finished, of this step of an upscaler
+  int64_t tiles = 1;
   double fraction = 0.0;  // 0..1 of the whole job
   std::optional<std::chrono::duration<double>> time_left = {};
   int64_t preview_version = 0;  // counts the previews of the job; 0: none yet
@@ -83,6 +91,7 @@ struct Job {
   std::string task_id = {};
   bool keep_images = true;
   std::filesystem::path model = {};
+  std::filesystem::path vae = {};
   std::string request = {};                  // JSON as it was ordered, without images
   std::vector<std::string> inputs = {};      // names of the images that came with it: "init_image", "mask", "depth_map"
   std::optional<std::string> settings = {};  // that JSON with nothing left open, once the job is done

@@ -26,7 +26,7 @@ JobQueue::JobQueue(JobStore& store, size_t max_waiting) : store_(store), max_wai
 
 void JobQueue::enqueue(Job job) {
   const JobId id = job.id;
-  active_.emplace(id, Active{.job = std::move(job), .cancel = {}, .preview = {}, .watchers = {}});
+  active_.emplace(id, Active{.job = std::move(job), .cancel = {}, .skip = {}, .preview = {}, .watchers = {}});
   waiting_.push_back(id);
 }
 
@@ -115,6 +115,11 @@ bool JobQueue::cancel(JobId id) {
   return true;
 }
 
+void JobQueue::skip(JobId id) {
+  const std::lock_guard lock(mutex_);
+  if (const auto at = active_.find(id); at != active_.end() && running_ == id) at->second.skip.skip();
+}
+
 std::shared_ptr<const Image> JobQueue::preview(JobId id) const {
   const std::lock_guard lock(mutex_);
   const auto at = active_.find(id);
@@ -162,7 +167,7 @@ std::optional<Assignment> JobQueue::take(std::chrono::milliseconds patience) {
   active.job.state = JobState::running;
   active.job.started = started;
   active.job.progress = RunProgress{.stage = "loading"};
-  Assignment assignment{active.job, active.cancel};
+  Assignment assignment{active.job, active.cancel, active.skip};
   Watchers watchers = watchers_of(active);
   for (const JobId waiting : waiting_) {  // all have moved up
     for (Watch& watch : watchers_of(active_.at(waiting))) watchers.push_back(std::move(watch));

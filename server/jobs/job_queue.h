@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "easel/base/cancel.h"
+#include "easel/base/skip.h"
 #include "easel/image/image.h"
 #include "server/jobs/job_store.h"
 
@@ -22,6 +23,7 @@ using Watch = std::shared_ptr<const std::function<void()>>;
 struct Assignment {
   Job job;
   CancelToken cancel;
+  SkipToken skip;
 };
 
 class JobQueue {
@@ -40,6 +42,8 @@ class JobQueue {
 
   // The job ends within one step; false if it has ended already or never was.
   bool cancel(JobId id);
+  // The running job leaves out the batch it works on; nothing happens to others.
+  void skip(JobId id);
   // The newest look at the running job's image; nullptr if there is none.
   std::shared_ptr<const Image> preview(JobId id) const;
 
@@ -64,6 +68,7 @@ class JobQueue {
   struct Active {
     Job job;
     CancelToken cancel;
+    SkipToken skip;
     std::shared_ptr<const Image> preview;
     std::vector<std::weak_ptr<const std::function<void()>>> watchers;
   };

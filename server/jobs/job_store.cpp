@@ -16,14 +16,14 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 constexpr const char* kSchema = R"sql(
   CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     state TEXT NOT NULL, origin TEXT NOT NULL, task_id TEXT NOT NULL, keep_images INTEGER NOT NULL,
     model TEXT NOT NULL, request TEXT NOT NULL, inputs TEXT NOT NULL, settings TEXT,
     created INTEGER NOT NULL, started INTEGER, ended INTEGER,
-    fault_code TEXT, fault_message TEXT, warnings TEXT NOT NULL DEFAULT '[]');
+    fault_code TEXT, fault_message TEXT, warnings TEXT NOT NULL DEFAULT '[]', vae TEXT NOT NULL DEFAULT '');
   CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
   CREATE TABLE IF NOT EXISTS images (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,7 +35,7 @@ constexpr const char* kSchema = R"sql(
 )sql";
 constexpr const char* kJobColumns =
     "id, state, origin, task_id, keep_images, model, request, settings, created, started, ended, fault_code, "
-    "fault_message, warnings, inputs";
+    "fault_message, warnings, inputs, vae";
 constexpr const char* kImageColumns =
     "id, job, number, seed, prompt, parameters, width, height, watermarked, file, created";
 
@@ -61,15 +61,34 @@ std::vector<std::string> parse_list(const std::string& json) {
 
 std::string select(const char* columns, const char* rest) { return fmt::format("SELECT {} FROM {}", columns, rest); }
 
-void require_known_schema(Database& database, const fs::path& folder) {
+int64_t schema_version(Database& database) {
   Statement version = database.query("PRAGMA user_version");
   version.step();
-  if (version.integer(0) > kSchemaVersion) {
+  return version.integer(0);
+}
+
+void bring_up_to_date(Database& database, const fs::path& folder) {
+  const int64_t version = schema_version(database);
+  if (version > kSchemaVersion) {
     throw Error(ErrorCode::invalid_request,
                 "{}: written by a newer easel (records of version {}, this program knows {}); use that one, or another "
                 "folder with --data-dir",
-                folder.string(), version.integer(0), kSchemaVersion);
+                folder.string(), version, kSchemaVersion);
   }
+  Transaction transaction(database);
+  database.run(kSchema);
+  if (version == 1) database.run("ALTER TABLE jobs ADD COLUMN vae TEXT NOT NULL DEFAULT ''");
+  database.run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str());
+  transaction.commit();
+}
+
+uint64_t bytes_in(const fs::path& folder) {
+  uint64_t bytes = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    std::error_code ignored;
+    if (entry.is_regular_file(ignored)) bytes += entry.file_size(ignored);
+  }
+  return bytes;
 }
 
 fs::path prepared(fs::path folder) {
@@ -79,13 +98,13 @@ fs::path prepared(fs::path folder) {
 
 }  // namespace
 
-JobStore::JobStore(const fs::path& folder)
+JobStore::JobStore(const fs::path& folder, uint64_t max_input_bytes)
     : images_folder_(prepared(folder / "images")),
       inputs_folder_(prepared(folder / "inputs")),
+      max_input_bytes_(max_input_bytes),
+      input_bytes_(bytes_in(inputs_folder_)),
       database_(folder / "easel.sqlite") {
-  require_known_schema(database_, folder);
-  database_.run(kSchema);
-  database_.run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str());
+  bring_up_to_date(database_, folder);
 }
 
 std::vector<Job> JobStore::recover() {
@@ -102,6 +121,7 @@ std::vector<Job> JobStore::recover() {
   std::vector<JobId> emptied;
   while (unwanted.step()) emptied.push_back(unwanted.integer(0));
   for (const JobId id : emptied) remove_images_of(id);
+  prune_inputs();
 
   std::vector<Job> waiting;
   Statement row = database_.query(select(kJobColumns, "jobs WHERE state = 'queued' ORDER BY id").c_str());
@@ -115,25 +135,53 @@ Job JobStore::add(const JobOrder& order) {
           .task_id = order.task_id,
           .keep_images = order.keep_images,
           .model = order.model,
+          .vae = order.vae,
           .request = request.json,
           .created = now()};
   for (const DetachedRequest::Input& input : request.inputs) job.inputs.push_back(input.name);
   const std::lock_guard lock(mutex_);
   Transaction transaction(database_);
   database_.execute(
-      "INSERT INTO jobs (state, origin, task_id, keep_images, model, request, inputs, created)"
-      " VALUES ('queued', ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+      "INSERT INTO jobs (state, origin, task_id, keep_images, model, request, inputs, created, vae)"
+      " VALUES ('queued', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
       name_of(job.origin), std::string_view(job.task_id), int64_t{job.keep_images},
       std::string_view(job.model.native()), std::string_view(job.request), std::string_view(list_json(job.inputs)),
-      as_integer(job.created));
+      as_integer(job.created), std::string_view(job.vae.native()));
   job.id = database_.last_row_id();
-  for (const DetachedRequest::Input& input : request.inputs)
-    write_file_whole(input_file(job.id, input.name), input.file);
+  write_inputs(job, request.inputs);
   transaction.commit();
   return job;
 }
 
-Request JobStore::load_request(const Job& job) const {
+void JobStore::write_inputs(const Job& job, const std::vector<DetachedRequest::Input>& inputs) {
+  for (const DetachedRequest::Input& input : inputs) {
+    write_file_whole(input_file(job.id, input.name), input.file);
+    input_bytes_ += input.file.size();
+  }
+}
+
+void JobStore::remove_inputs(JobId id, const std::vector<std::string>& names) {
+  database_.execute("UPDATE jobs SET inputs = '[]' WHERE id = ?1", id);
+  for (const std::string& name : names) {
+    const fs::path file = input_file(id, name);
+    std::error_code failure;
+    const uintmax_t bytes = fs::file_size(file, failure);
+    remove_file(file);
+    if (!failure) input_bytes_ -= std::min<uint64_t>(bytes, input_bytes_);
+  }
+}
+
+// Those that wait or run keep theirs, whatever the limit.
+void JobStore::prune_inputs() {
+  while (input_bytes_ > max_input_bytes_) {
+    Statement oldest = database_.query(
+        "SELECT id, inputs FROM jobs WHERE inputs <> '[]' AND state NOT IN ('queued', 'running') ORDER BY id LIMIT 1");
+    if (!oldest.step()) return;
+    remove_inputs(oldest.integer(0), parse_list(oldest.text(1)));
+  }
+}
+
+JobRequest JobStore::load_request(const Job& job) const {
   return attach_images(job.request, inputs_folder_, job.id, job.inputs);
 }
 
@@ -156,6 +204,7 @@ void JobStore::finish(JobId id, const JobOutcome& outcome, Time ended) {
       outcome.fault ? std::optional<std::string_view>(outcome.fault->message) : std::nullopt,
       std::string_view(list_json(outcome.warnings)),
       outcome.settings ? std::optional<std::string_view>(*outcome.settings) : std::nullopt);
+  prune_inputs();
 }
 
 StoredImage JobStore::add_image(JobId job, int64_t number, const GeneratedImage& image) {
@@ -252,9 +301,7 @@ void JobStore::remove_images_of(JobId id) {
   const std::lock_guard lock(mutex_);
   for (const StoredImage& image : images_of(id)) remove_image(image.id);
   const auto job = find(id);
-  if (!job || job->inputs.empty()) return;
-  database_.execute("UPDATE jobs SET inputs = '[]' WHERE id = ?1", id);
-  for (const std::string& name : job->inputs) remove_file(input_file(id, name));
+  if (job && !job->inputs.empty()) remove_inputs(id, job->inputs);
 }
 
 std::vector<StoredImage> JobStore::images_of(JobId id) {
@@ -271,6 +318,7 @@ Job JobStore::read_job(const Statement& row) {
           .task_id = row.text(3),
           .keep_images = row.integer(4) != 0,
           .model = row.text(5),
+          .vae = row.text(15),
           .request = row.text(6),
           .inputs = parse_list(row.text(14)),
           .settings = row.optional_text(7),

@@ -9,6 +9,7 @@
 
 #include "easel/pipeline/result.h"
 #include "server/jobs/database.h"
+#include "server/jobs/inputs.h"
 #include "server/jobs/job.h"
 
 namespace easel::server {
@@ -19,6 +20,7 @@ struct Page {
   int64_t limit = 50;
 };
 inline constexpr int64_t kMaxPageLength = 500;
+inline constexpr uint64_t kMaxInputBytes = 1'000'000'000;
 
 struct JobOutcome {
   JobState state = JobState::done;
@@ -30,8 +32,9 @@ struct JobOutcome {
 // May be used from several threads.
 class JobStore {
  public:
-  // Creates what is missing. Throws Error io_failure, invalid_request if another server uses the folder.
-  explicit JobStore(const std::filesystem::path& folder);
+  // Creates what is missing. max_input_bytes: of images that came with jobs which have ended; beyond that those of the
+  // oldest jobs are deleted. Throws Error io_failure, invalid_request if another server uses the folder.
+  explicit JobStore(const std::filesystem::path& folder, uint64_t max_input_bytes = kMaxInputBytes);
 
   // What an earlier process left: jobs that ran are marked interrupted and get the images they had finished, jobs whose
   // clients are gone too, images that nobody was to keep are deleted. Returns the jobs that still wait, oldest first.
@@ -40,7 +43,7 @@ class JobStore {
   // The job's record, queued. The images of the request are written before it.
   Job add(const JobOrder& order);
   // The whole request of a job. Throws Error not_found if an image that came with it is gone.
-  Request load_request(const Job& job) const;
+  JobRequest load_request(const Job& job) const;
   std::filesystem::path input_file(JobId id, const std::string& name) const;
   void mark_running(JobId id, Time started);
   void finish(JobId id, const JobOutcome& outcome, Time ended);
@@ -62,11 +65,16 @@ class JobStore {
   std::vector<StoredImage> images_of(JobId id);
   void adopt_files_without_record(JobId id);
   void insert_image(StoredImage& image);
+  void write_inputs(const Job& job, const std::vector<DetachedRequest::Input>& inputs);
+  void remove_inputs(JobId id, const std::vector<std::string>& names);
+  void prune_inputs();
   Job read_job(const Statement& row);
   StoredImage read_image(const Statement& row) const;
 
   std::filesystem::path images_folder_;
   std::filesystem::path inputs_folder_;
+  const uint64_t max_input_bytes_;
+  uint64_t input_bytes_ = 0;  // in inputs_folder_
   std::recursive_mutex mutex_;
   Database database_;
 };

@@ -7,56 +7,72 @@ namespace {
 
 constexpr double kSamplingShare = 0.95;  // of a batch; the rest is decoding
 
+// Finished steps, with the share of one that is begun.
+double position_of(const JobProgress& progress) {
+  const auto tiles = static_cast<double>(std::max<int64_t>(progress.tiles, 1));
+  return static_cast<double>(progress.step) + static_cast<double>(progress.tile) / tiles;
+}
+
 double within_batch(const JobProgress& progress) {
-  const double share =
-      progress.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(progress.steps) : 0;
+  const double share = progress.steps > 0 ? position_of(progress) / static_cast<double>(progress.steps) : 0;
   switch (progress.stage) {
     case Stage::text:
     case Stage::encoding: return 0.0;
     case Stage::sampling: return kSamplingShare * share;
-    case Stage::decoding:
-    case Stage::upscaling: break;
+    case Stage::upscaling: return share;
+    case Stage::decoding: break;
   }
   return kSamplingShare + (1.0 - kSamplingShare) * share;
 }
 
 }  // namespace
 
-RunProgress RunMeter::measure(const JobProgress& progress, Clock::time_point at) {
-  if (progress.stage == Stage::sampling) {
-    if (progress.step == 0) {
-      sampling_start_ = at;
-    } else {
-      sampling_time_ += at - sampling_start_;
-      sampling_start_ = at;
-      ++steps_done_;
-    }
-  } else if (progress.stage == Stage::decoding && progress.step == 0) {
-    decoding_start_ = at;
-  } else if (progress.stage == Stage::decoding && progress.step == progress.steps) {
-    decoding_time_ += at - decoding_start_;
-    ++batches_decoded_;
+void RunMeter::count_steps(double position, Clock::time_point at) {
+  if (position > last_position_) {
+    step_time_ += at - last_step_;
+    steps_done_ += position - last_position_;
   }
+  last_step_ = at;
+  last_position_ = position;
+}
+
+void RunMeter::count_decoding(const JobProgress& progress, Clock::time_point at) {
+  if (progress.step == 0) decoding_start_ = at;
+  if (progress.step != progress.steps) return;
+  decoding_time_ += at - decoding_start_;
+  ++batches_decoded_;
+}
+
+std::optional<std::chrono::duration<double>> RunMeter::time_left(const JobProgress& progress, double position) const {
+  if (steps_done_ == 0.0) return std::nullopt;
+  const auto steps = static_cast<double>(progress.steps);
+  const auto later_batches = static_cast<double>(progress.batches - progress.batch - 1);
+  using Time = std::chrono::duration<double>;
+  Time left = Time(step_time_) / steps_done_ * (steps - position + later_batches * steps);
+  if (batches_decoded_ > 0) {
+    left += Time(decoding_time_) / static_cast<double>(batches_decoded_) * (later_batches + 1.0);
+  }
+  return left;
+}
+
+RunProgress RunMeter::measure(const JobProgress& progress, Clock::time_point at) {
+  const double position = position_of(progress);
+  const bool has_steps = progress.stage == Stage::sampling || progress.stage == Stage::upscaling;
+  if (has_steps) count_steps(position, at);
+  if (progress.stage == Stage::decoding) count_decoding(progress, at);
 
   RunProgress out{.stage = std::string(name_of(progress.stage)),
                   .step = progress.step,
                   .steps = progress.steps,
                   .batch = progress.batch,
-                  .batches = progress.batches};
-  out.fraction = (static_cast<double>(progress.batch) + within_batch(progress)) /
-                 static_cast<double>(std::max<int64_t>(progress.batches, 1));
-  fraction_ = std::max(fraction_, out.fraction);  // the hires fix samples a batch twice
+                  .batches = progress.batches,
+                  .tile = progress.tile,
+                  .tiles = progress.tiles};
+  const double fraction = (static_cast<double>(progress.batch) + within_batch(progress)) /
+                          static_cast<double>(std::max<int64_t>(progress.batches, 1));
+  fraction_ = std::max(fraction_, fraction);  // the hires fix samples a batch twice
   out.fraction = fraction_;
-  if (progress.stage == Stage::sampling && steps_done_ > 0) {
-    using Seconds = std::chrono::duration<double>;
-    const int64_t later_batches = progress.batches - progress.batch - 1;
-    const auto steps_left = static_cast<double>(progress.steps - progress.step + later_batches * progress.steps);
-    Seconds left = Seconds(sampling_time_) / static_cast<double>(steps_done_) * steps_left;
-    if (batches_decoded_ > 0) {
-      left += Seconds(decoding_time_) / static_cast<double>(batches_decoded_) * static_cast<double>(later_batches + 1);
-    }
-    out.time_left = left;
-  }
+  if (has_steps) out.time_left = time_left(progress, position);
   return out;
 }
 

@@ -15,11 +15,17 @@ class RunMeter {
   RunProgress measure(const JobProgress& progress, Clock::time_point at = Clock::now());
 
  private:
-  Clock::time_point sampling_start_{};
-  Clock::duration sampling_time_{};  // of finished steps, in all batches
-  Clock::duration decoding_time_{};  // of finished batches
+  // Of the stages whose steps take alike: sampling, and upscaling by a network.
+  void count_steps(double position, Clock::time_point at);
+  void count_decoding(const JobProgress& progress, Clock::time_point at);
+  std::optional<std::chrono::duration<double>> time_left(const JobProgress& progress, double position) const;
+
+  Clock::time_point last_step_{};
+  double last_position_ = 0.0;   // finished steps of the batch, with the share of one that is begun
+  Clock::duration step_time_{};  // of finished steps, in all batches
+  double steps_done_ = 0.0;
   Clock::time_point decoding_start_{};
-  int64_t steps_done_ = 0;
+  Clock::duration decoding_time_{};  // of finished batches
   int64_t batches_decoded_ = 0;
   double fraction_ = 0.0;
 };

@@ -4,9 +4,9 @@
 
 #include "easel/base/error.h"
 #include "easel/base/log.h"
+#include "easel/pipeline/model_use.h"
 #include "server/errors.h"
 #include "server/jobs/inputs.h"
-#include "server/jobs/run_meter.h"
 
 namespace easel::server {
 namespace {
@@ -78,7 +78,7 @@ void Worker::serve_requests() {
   if (is_unload) unload();
   if (!load) return;
   try {
-    use(*load);
+    use(*load, {});
   } catch (const std::exception& error) {
     log::warn("{}", error.what());  // the next job with this model tells its client
   }
@@ -88,7 +88,7 @@ void Worker::run(const Assignment& assignment) {
   const Clock::time_point start = Clock::now();
   JobOutcome outcome;
   try {
-    outcome = draw(assignment);
+    outcome = compute(assignment);
   } catch (const Error& error) {
     outcome.state = JobState::failed;
     if (error.code() == ErrorCode::cancelled) {
@@ -107,20 +107,31 @@ void Worker::run(const Assignment& assignment) {
   queue_.finish(assignment.job.id, outcome);
 }
 
-JobOutcome Worker::draw(const Assignment& assignment) {
+JobOutcome Worker::compute(const Assignment& assignment) {
+  const JobRequest request = store_.load_request(assignment.job);
+  if (const auto* upscale_request = std::get_if<UpscaleRequest>(&request)) return upscale(assignment, *upscale_request);
+  return draw(assignment, std::get<Request>(request));
+}
+
+Callbacks Worker::callbacks(const Assignment& assignment, RunMeter& meter, JobOutcome& outcome) {
+  const JobId id = assignment.job.id;
+  return {
+      .on_progress = [this, id, &meter](const JobProgress& progress) { queue_.report(id, meter.measure(progress)); },
+      .on_warning = [&outcome](const std::string& text) { outcome.warnings.push_back(text); },
+      .on_preview = [this, id](const Image& preview) { queue_.show_preview(id, preview); },
+      .cancel = assignment.cancel,
+      .skip = assignment.skip};
+}
+
+JobOutcome Worker::draw(const Assignment& assignment, const Request& request) {
   const JobId id = assignment.job.id;
   RunMeter meter;
   JobOutcome outcome;
   int64_t number = 0;
-  const Request request = store_.load_request(assignment.job);
-  Pipeline& pipeline = use(assignment.job.model);
-  const Result result = pipeline.generate(
-      request,
-      {.on_progress = [&](const JobProgress& progress) { queue_.report(id, meter.measure(progress)); },
-       .on_image = [&](const GeneratedImage& image) { queue_.add_image(id, store_.add_image(id, number++, image)); },
-       .on_warning = [&](const std::string& text) { outcome.warnings.push_back(text); },
-       .on_preview = [&](const Image& preview) { queue_.show_preview(id, preview); },
-       .cancel = assignment.cancel});
+  Callbacks calls = callbacks(assignment, meter, outcome);
+  calls.on_image = [&](const GeneratedImage& image) { queue_.add_image(id, store_.add_image(id, number++, image)); };
+  Pipeline& pipeline = use(assignment.job.model, assignment.job.vae);
+  const Result result = pipeline.generate(request, calls);
   outcome.settings = json_without_images(result.request);
   const std::lock_guard lock(mutex_);
   counts_.images += static_cast<int64_t>(result.images.size());
@@ -129,8 +140,26 @@ JobOutcome Worker::draw(const Assignment& assignment) {
   return outcome;
 }
 
-Pipeline& Worker::use(const std::filesystem::path& model) {
-  if (pipeline_ && loaded_file_ == model) return *pipeline_;
+JobOutcome Worker::upscale(const Assignment& assignment, const UpscaleRequest& request) {
+  const JobId id = assignment.job.id;
+  RunMeter meter;
+  JobOutcome outcome;
+  UpscaleResult result = use_upscaler(assignment.job.model).upscale(request, callbacks(assignment, meter, outcome));
+  const GeneratedImage image{.image = std::move(result.image),
+                             .seed = result.request.seed.value_or(0),
+                             .prompt = result.request.prompt.value_or(""),
+                             .parameters = std::move(result.parameters),
+                             .watermarked = result.watermarked};
+  queue_.add_image(id, store_.add_image(id, 0, image));
+  outcome.settings = json_without_images(result.request);
+  const std::lock_guard lock(mutex_);
+  ++counts_.images;
+  counts_.network_steps += result.times.network_steps;
+  return outcome;
+}
+
+Pipeline& Worker::use(const std::filesystem::path& model, const std::filesystem::path& vae) {
+  if (pipeline_ && loaded_file_ == model && loaded_vae_ == vae) return *pipeline_;
   unload();  // two would not fit into memory everywhere
   PipelineOptions options = options_.pipeline;
   const bool is_default = options.checkpoint == model;
@@ -139,15 +168,36 @@ Pipeline& Worker::use(const std::filesystem::path& model) {
     options.config.reset();
     options.prediction.reset();
   }
+  if (!vae.empty()) options.vae = vae;
   pipeline_ = std::make_unique<Pipeline>(options);
   loaded_file_ = model;
+  loaded_vae_ = vae;
   const std::lock_guard lock(mutex_);
   loaded_model_ = pipeline_->model();
   return *pipeline_;
 }
 
+// Lanczos needs no model, so the one in memory stays.
+Upscaler& Worker::use_upscaler(const std::filesystem::path& file) {
+  if (file.empty()) return lanczos_;
+  if (upscaler_ && loaded_file_ == file) return *upscaler_;
+  unload();
+  PipelineOptions options = options_.pipeline;
+  options.checkpoint = file;
+  options.config.reset();
+  options.prediction.reset();
+  options.vae.reset();
+  options.preview_vae.reset();
+  const ModelUse use = use_of(file);
+  if (use.upscaler && use.upscaler->kind == UpscalerKind::network) options.precision = Precision::full;
+  upscaler_.emplace(options);
+  loaded_file_ = file;
+  return *upscaler_;
+}
+
 void Worker::unload() {
   pipeline_.reset();
+  upscaler_.reset();
   loaded_file_.clear();
   const std::lock_guard lock(mutex_);
   loaded_model_.reset();

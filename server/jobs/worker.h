@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "easel/pipeline/pipeline.h"
+#include "easel/pipeline/upscaler.h"
 #include "server/jobs/job_queue.h"
+#include "server/jobs/run_meter.h"
 
 namespace easel::server {
 
@@ -47,8 +49,12 @@ class Worker {
   void work();
   void serve_requests();
   void run(const Assignment& assignment);
-  JobOutcome draw(const Assignment& assignment);
-  Pipeline& use(const std::filesystem::path& model);
+  JobOutcome compute(const Assignment& assignment);
+  JobOutcome draw(const Assignment& assignment, const Request& request);
+  JobOutcome upscale(const Assignment& assignment, const UpscaleRequest& request);
+  Callbacks callbacks(const Assignment& assignment, RunMeter& meter, JobOutcome& outcome);
+  Pipeline& use(const std::filesystem::path& model, const std::filesystem::path& vae);
+  Upscaler& use_upscaler(const std::filesystem::path& file);
   void unload();
   void count(const JobOutcome& outcome, std::chrono::duration<double> time);
 
@@ -56,8 +62,12 @@ class Worker {
   JobStore& store_;
   const WorkerOptions options_;
 
-  std::unique_ptr<Pipeline> pipeline_;  // of the thread alone
+  // Of the thread alone. One of them has a model at a time.
+  std::unique_ptr<Pipeline> pipeline_;
+  std::optional<Upscaler> upscaler_;
+  Upscaler lanczos_;
   std::filesystem::path loaded_file_;
+  std::filesystem::path loaded_vae_;  // empty: the model's own, or the server's
 
   mutable std::mutex mutex_;  // of what follows
   std::optional<ModelDescription> loaded_model_;

@@ -80,12 +80,14 @@ void refuse_streams(Fields& fields) {
   }
 }
 
+Request& request_of(ImageOrder& order) { return std::get<Request>(order.job.request); }
+
 // What all three have. check() is left to the caller, who may have images to add.
 ImageOrder parse_common(Fields& fields, const ModelCatalog& models) {
   refuse_streams(fields);
   ImageOrder order{.wants_url = wants_url(fields)};
   order.encoding = read_encoding(fields, order.wants_url);
-  Request& request = order.job.request;
+  Request& request = request_of(order);
   request.batch_count = fields.integer("n", {1, kMaxOpenAiImages}).value_or(1);
   read_size(fields, request);
   read_extensions(fields, request);
@@ -99,7 +101,7 @@ ImageOrder parse_common(Fields& fields, const ModelCatalog& models) {
 
 // Checks the request, and names what was not read.
 ImageOrder finished(ImageOrder order, Fields& fields) {
-  check(order.job.request);
+  check(request_of(order));
   fields.text("user");  // for OpenAI's own records
   for (const std::string& key : fields.unread()) {
     order.warnings.push_back(fmt::format("\"{}\" has no meaning here and changed nothing", key));
@@ -145,14 +147,14 @@ bool is_transparent_somewhere(const std::optional<Mask>& alpha) {
 
 ImageOrder parse_generation(Fields& fields, const ModelCatalog& models) {
   ImageOrder order = parse_common(fields, models);
-  order.job.request.prompt = fields.required_text("prompt");
+  request_of(order).prompt = fields.required_text("prompt");
   return finished(std::move(order), fields);
 }
 
 ImageOrder parse_edit(const Form& form, const ModelCatalog& models) {
   Fields fields = fields_of(form);
   ImageOrder order = parse_common(fields, models);
-  Request& request = order.job.request;
+  Request& request = request_of(order);
   request.prompt = fields.required_text("prompt");
   const DecodedImage image = require_image(form);
   const auto mask = find_image(form, "mask");
@@ -169,7 +171,7 @@ ImageOrder parse_edit(const Form& form, const ModelCatalog& models) {
 ImageOrder parse_variation(const Form& form, const ModelCatalog& models) {
   Fields fields = fields_of(form);
   ImageOrder order = parse_common(fields, models);
-  Request& request = order.job.request;
+  Request& request = request_of(order);
   request.prompt = fields.text("prompt").value_or("");
   request.task = Task::img2img;
   request.init_image = require_image(form).image;

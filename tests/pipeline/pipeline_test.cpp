@@ -279,6 +279,25 @@ TEST(Pipeline, WordsASmallModelNeverSawAreTold) {
   EXPECT_THAT(pipeline.generate(request).warnings, IsEmpty());
 }
 
+TEST(Pipeline, SkipLeavesOneBatchOut) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  Request request = small_request();
+  request.batch_count = 3;
+  request.seed = 5;
+  const Result all = pipeline.generate(request);
+  const SkipToken skip;
+  skip.skip();  // before the first batch: meant for none
+  const auto skip_second = [&](const JobProgress& progress) {
+    if (progress.batch == 1 && progress.stage == Stage::sampling && progress.step == 0) skip.skip();
+  };
+  const Result result = pipeline.generate(request, {.on_progress = skip_second, .skip = skip});
+  ASSERT_THAT(result.images, SizeIs(2));
+  EXPECT_EQ(result.images[0].image, all.images[0].image);
+  EXPECT_EQ(result.images[1].image, all.images[2].image);
+  EXPECT_EQ(result.images[1].seed, 7u);
+  EXPECT_THAT(result.warnings, ::testing::ElementsAre("batch 2 of 3 was skipped"));
+}
+
 TEST(Pipeline, CancelEndsTheJobAndKeepsFinishedImages) {
   Pipeline pipeline = open("sd1-tiny.ckpt");
   Request request = small_request();

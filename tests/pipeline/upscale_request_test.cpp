@@ -176,5 +176,39 @@ TEST(TilePlan, TooLittleMemoryTellsWhatCanBeDone) {
   expect_too_little(256, kFixed + 128 * 128, "try --tile 144, the largest that fits");
 }
 
+void expect_no_request(const std::string& json, const std::string& text) {
+  try {
+    parse_upscale_request(json);
+    ADD_FAILURE() << json << " was accepted; expected: " << text;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_request);
+    EXPECT_THAT(error.what(), HasSubstr(text));
+  }
+}
+
+TEST(UpscaleRequest, TravelsAsJson) {
+  UpscaleRequest request = request_of(4, 3);
+  request.image.pixel(1, 2)[0] = 200;
+  request.factor = 2.5;
+  request.prompt = "a bird";
+  request.watermark = false;
+  request.seed = UINT64_MAX;
+  const UpscaleRequest read = parse_upscale_request(to_json(request));
+  EXPECT_EQ(read.image, request.image);
+  EXPECT_EQ(to_json(read), to_json(request));
+  EXPECT_EQ(to_json(without_images(request)),
+            R"({"factor":2.5,"prompt":"a bird","seed":18446744073709551615,"task":"upscale","watermark":false})");
+}
+
+TEST(UpscaleRequest, WrongJsonIsRefused) {
+  expect_no_request("{", "not valid JSON");
+  expect_no_request("[]", "expected an object");
+  expect_no_request("{}", R"("task" is null, expected "upscale")");
+  expect_no_request(R"({"task": "txt2img"})", R"("task" is "txt2img", expected "upscale")");
+  expect_no_request(R"({"task": "upscale", "noise_levle": 3})", R"(did you mean "noise_level"?)");
+  expect_no_request(R"({"task": "upscale", "factor": "2"})", R"("factor" is "2", expected a number)");
+  expect_no_request(R"({"task": "upscale", "seed": -1})", "expected an integer from 0");
+}
+
 }  // namespace
 }  // namespace easel::testing

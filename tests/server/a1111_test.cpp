@@ -8,6 +8,7 @@
 #include "easel/base/base64.h"
 #include "easel/image/codec.h"
 #include "easel/pipeline/pipeline.h"
+#include "server/a1111/draw_order.h"
 #include "tests/server/client.h"
 
 namespace easel::testing {
@@ -168,15 +169,23 @@ TEST_F(A1111, HiresAndVariations) {
   EXPECT_EQ(info["all_subseeds"], (Json{9, 10}));
 }
 
+// What a name means is read off the request; every meaning draws once.
 TEST_F(A1111, EverySamplerThatIsListedDraws) {
+  const server::ModelCatalog models(golden_path("models/sd1-tiny.ckpt"));
+  const server::A1111Settings settings(models);
+  const auto meaning = [&](const Json& body) {
+    return to_json(std::get<Request>(server::parse_txt2img(body.dump(), settings).job.request));
+  };
   for (const Json& sampler : client_.get("/sdapi/v1/samplers").json()) {
     EXPECT_EQ(draw({{"sampler_name", sampler["name"]}, {"send_images", false}}).status, 200) << sampler;
-    EXPECT_EQ(draw({{"sampler_name", sampler["aliases"][0]}, {"steps", 1}}).status, 200) << sampler;
+    EXPECT_EQ(meaning({{"sampler_name", sampler["aliases"][0]}}), meaning({{"sampler_name", sampler["name"]}}));
   }
   for (const Json& scheduler : client_.get("/sdapi/v1/schedulers").json()) {
-    for (const char* key : {"name", "label"}) {
-      EXPECT_EQ(draw({{"sampler_name", "Euler"}, {"scheduler", scheduler[key]}}).status, 200) << scheduler;
-    }
+    const Json by_name{{"sampler_name", "Euler"}, {"scheduler", scheduler["name"]}, {"steps", 1}};
+    EXPECT_EQ(draw(by_name).status, 200) << scheduler;
+    Json by_label = by_name;
+    by_label["scheduler"] = scheduler["label"];
+    EXPECT_EQ(meaning(by_label), meaning(by_name));
   }
 }
 
@@ -214,9 +223,8 @@ TEST_F(A1111, WhatCannotBeHonouredIsAWarning) {
   const Json info = info_of(draw({{"restore_faces", true}, {"tilling", true}}));
   EXPECT_THAT(info["warnings"], ElementsAre("\"restore_faces\" is not available and changed nothing",
                                             "\"tilling\" is unknown and changed nothing"));
-  EXPECT_THAT(
-      info_of(draw({{"override_settings", {{"CLIP_stop_at_last_layers", 2}, {"sd_vae", "Automatic"}}}}))["warnings"],
-      ElementsAre("the setting \"CLIP_stop_at_last_layers\" changed nothing"));
+  EXPECT_THAT(info_of(draw({{"override_settings", {{"face_restoration", true}, {"sd_vae", "Automatic"}}}}))["warnings"],
+              ElementsAre("the setting \"face_restoration\" changed nothing"));
 }
 
 TEST_F(A1111, ImagesAreKeptAndSentOnRequest) {
@@ -268,6 +276,32 @@ TEST_F(A1111, ProgressAndInterrupt) {
   EXPECT_THAT(answer.json()["images"].size(), ::testing::Lt(3u));
   EXPECT_THAT(info_of(answer)["warnings"], Contains("the job was cancelled"));
   EXPECT_EQ(client_.get("/internal/ping").status, 200);
+}
+
+TEST_F(A1111, SkipGoesOnWithTheNextBatch) {
+  Response answer;
+  std::thread drawing([&] { answer = draw({{"steps", 300}, {"n_iter", 2}}); });
+  await_running();
+  EXPECT_EQ(client_.get("/sdapi/v1/progress").json()["state"]["job_no"], 0);
+  EXPECT_EQ(client_.post("/sdapi/v1/skip", Json::object()).body, "{}");
+  drawing.join();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.json()["images"], SizeIs(1));
+  EXPECT_EQ(info_of(answer)["all_seeds"], Json{6});
+  EXPECT_THAT(info_of(answer)["warnings"], ElementsAre("batch 1 of 2 was skipped"));
+}
+
+TEST_F(A1111, ClipSkipIsASetting) {
+  const Response first = draw();
+  const Response second = draw({{"override_settings", {{"CLIP_stop_at_last_layers", 2}}}});
+  EXPECT_EQ(info_of(first)["clip_skip"], 1);
+  EXPECT_EQ(info_of(second)["clip_skip"], 2);
+  EXPECT_NE(image_from(first.json()["images"][0]), image_from(second.json()["images"][0]));
+  client_.post("/sdapi/v1/options", {{"CLIP_stop_at_last_layers", 2}});
+  EXPECT_EQ(client_.get("/sdapi/v1/options").json()["CLIP_stop_at_last_layers"], 2);
+  EXPECT_EQ(image_from(draw().json()["images"][0]), image_from(second.json()["images"][0]));
+  client_.post("/sdapi/v1/options", {{"CLIP_stop_at_last_layers", 1}});
+  EXPECT_EQ(detail({{"override_settings", {{"CLIP_stop_at_last_layers", 13}}}})["loc"][1], "CLIP_stop_at_last_layers");
 }
 
 TEST_F(A1111, CheckpointsAreUnloadedAndLoaded) {

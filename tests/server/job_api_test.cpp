@@ -285,7 +285,7 @@ TEST(OpenApi, KnowsEveryFieldOfARequest) {
   const Json schemas = Json::parse(server::openapi_document()).at("components").at("schemas");
   std::vector<std::string> described;
   for (const auto& [name, schema] : schemas.at("Request").at("properties").items()) {
-    if (name != "model") described.push_back("\"" + name + "\"");
+    if (name != "model" && name != "vae") described.push_back("\"" + name + "\"");
   }
   try {
     parse_request(R"({"zzzzzzzzzzzzzzzz": 1})");

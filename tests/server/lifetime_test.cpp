@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "easel/base/error.h"
+#include "easel/image/codec.h"
 #include "server/jobs/job_store.h"
 #include "tests/cli/easel_process.h"
 #include "tests/server/client.h"
@@ -121,7 +122,7 @@ TEST(ServerLifetime, ClientsThatWaitAreToldWhenTheServerStops) {
 
 class Recovery : public ::testing::Test {
  protected:
-  server::JobOrder order() const { return {.request = {.prompt = "a bird"}, .model = "model.ckpt"}; }
+  server::JobOrder order() const { return {.request = Request{.prompt = "a bird"}, .model = "model.ckpt"}; }
   static GeneratedImage image(uint64_t seed) {
     return {.image = Image(8, 4, {1, 2, 3}),
             .seed = seed,
@@ -176,7 +177,7 @@ TEST_F(Recovery, JobsWhoseClientsAreGoneDoNotRunAgain) {
 
 TEST_F(Recovery, ImagesOfRequestsAreBroughtBack) {
   server::JobOrder with_images = order();
-  Request& request = with_images.request;
+  Request& request = std::get<Request>(with_images.request);
   request.task = Task::inpaint;
   request.init_image = Image(64, 64, {1, 2, 3});
   request.mask = Mask(64, 64, {200});
@@ -188,9 +189,51 @@ TEST_F(Recovery, ImagesOfRequestsAreBroughtBack) {
   const std::vector<server::Job> waiting = store.recover();
   ASSERT_THAT(waiting, SizeIs(1));
   EXPECT_THAT(waiting[0].request, ::testing::Not(HasSubstr("init_image")));
-  EXPECT_EQ(to_json(store.load_request(waiting[0])), to_json(request));
+  EXPECT_EQ(to_json(std::get<Request>(store.load_request(waiting[0]))), to_json(request));
   std::filesystem::remove(store.input_file(waiting[0].id, "mask"));
   EXPECT_THROW(store.load_request(waiting[0]), Error);
+}
+
+TEST_F(Recovery, ImagesOfEndedRequestsAreDeletedBeyondALimit) {
+  server::JobOrder with_image = order();
+  std::get<Request>(with_image.request).task = Task::img2img;
+  std::get<Request>(with_image.request).init_image = Image(64, 64, {1, 2, 3});
+  const uint64_t bytes = encode_image(Image(64, 64, {1, 2, 3})).size();
+  const auto has_input = [](server::JobStore& store, int64_t id) {
+    const bool is_known = !store.find(id)->inputs.empty();
+    EXPECT_EQ(std::filesystem::exists(store.input_file(id, "init_image")), is_known);
+    return is_known;
+  };
+  std::vector<int64_t> ids;
+  {
+    server::JobStore store(folder_.path(), 2 * bytes);
+    for (int i = 0; i < 4; ++i) ids.push_back(store.add(with_image).id);
+    for (const int64_t id : ids) EXPECT_TRUE(has_input(store, id));  // they wait: none is deleted
+    for (int i = 0; i < 3; ++i) store.finish(ids[static_cast<size_t>(i)], {}, server::now());
+    EXPECT_FALSE(has_input(store, ids[0]));
+    EXPECT_FALSE(has_input(store, ids[1]));
+    EXPECT_TRUE(has_input(store, ids[2]));
+    EXPECT_TRUE(has_input(store, ids[3]));
+  }
+  server::JobStore store(folder_.path(), 1);  // less than what waits alone
+  EXPECT_THAT(store.recover(), SizeIs(1));
+  EXPECT_FALSE(has_input(store, ids[2]));
+  EXPECT_TRUE(has_input(store, ids[3]));
+}
+
+TEST_F(Recovery, RecordsOfTheFirstVersionAreBroughtUpToDate) {
+  int64_t id = 0;
+  {
+    server::JobStore store(folder_.path());
+    id = store.add(order()).id;
+  }
+  {
+    server::Database database(folder_ / "easel.sqlite");
+    database.run("ALTER TABLE jobs DROP COLUMN vae; PRAGMA user_version = 1");
+  }
+  server::JobStore store(folder_.path());
+  EXPECT_EQ(store.find(id)->vae, "");
+  EXPECT_THAT(store.recover(), SizeIs(1));
 }
 
 TEST_F(Recovery, RecordsOfANewerProgramAreLeftAlone) {
