@@ -186,8 +186,9 @@ TEST(TinyVae, RefusesWhatIsNone) {
               HasSubstr("is the encoder of a tiny VAE (TAESD); --vae takes a VAE of the original layout"));
   EXPECT_THAT(refusal([] { pipeline({.checkpoint = {}, .preview_vae = golden_path("models/vae-bf16.safetensors")}); }),
               HasSubstr("is a VAE alone; --preview-vae takes the decoder of a tiny VAE"));
-  EXPECT_THAT(refusal([] { pipeline({.checkpoint = {}, .preview_vae = golden_path("vae/taesd_encoder.safetensors")}); }),
-              HasSubstr("--preview-vae takes the decoder of a tiny VAE"));
+  EXPECT_THAT(
+      refusal([] { pipeline({.checkpoint = {}, .preview_vae = golden_path("vae/taesd_encoder.safetensors")}); }),
+      HasSubstr("--preview-vae takes the decoder of a tiny VAE"));
 }
 
 }  // namespace

@@ -124,13 +124,12 @@ TEST(UNetShortcuts, AKeptFeatureSparesWhatIsBelow) {
   UNetShortcuts::DeepFeature deep{.branch = 1, .feature = std::nullopt};
   unet(input.x, input.timesteps, conditioning, {}, {.deep = &deep});
   std::vector<std::string> blocks;
-  unet(
-      input.x, input.timesteps, conditioning,
-      [&](std::string_view block, const Tensor&) { blocks.emplace_back(block); }, {.deep = &deep});
+  unet(input.x, input.timesteps, conditioning,
+       [&](std::string_view block, const Tensor&) { blocks.emplace_back(block); }, {.deep = &deep});
   const int64_t last = unet.config().branches() - 1;
-  EXPECT_THAT(blocks, ElementsAre("time_embed", "input_blocks.0", "input_blocks.1",
-                                  fmt::format("output_blocks.{}", last - 1), fmt::format("output_blocks.{}", last),
-                                  "out"));
+  EXPECT_THAT(blocks,
+              ElementsAre("time_embed", "input_blocks.0", "input_blocks.1", fmt::format("output_blocks.{}", last - 1),
+                          fmt::format("output_blocks.{}", last), "out"));
 }
 
 }  // namespace
