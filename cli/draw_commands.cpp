@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/adapter_options.h"
 #include "cli/commands.h"
 #include "cli/generate.h"
 #include "cli/image_options.h"
@@ -14,6 +15,7 @@ namespace {
 struct DrawArgs {
   RequestArgs request;
   ImageArgs image;
+  AdapterArgs adapters;
   ModelArgs model;
   OutputArgs output;
 };
@@ -27,12 +29,14 @@ void add_draw_command(CLI::App& app, Task task, const std::string& name, const s
   CLI::App* command = app.add_subcommand(name, description);
   add_request_options(*command, args->request);
   add_own(*command, *args);
+  add_adapter_options(*command, args->adapters);
   add_model_options(*command, args->model);
   add_profile_options(*command, args->model.profile);
   add_preview_option(*command, args->model);
   add_output_options(*command, args->output);
   command->callback([args, name] {
     read_images(args->image, args->request.request);
+    read_adapters(args->adapters, args->request.request, args->model);
     run_generate(name, make_request(args->request), args->model, args->output, args->request.like);
   });
 }

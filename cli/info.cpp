@@ -26,11 +26,11 @@ void print(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json:
 
 Json to_json(const CheckpointSummary& summary) {
   Json json{{"file", summary.file},
-            {"kind", "checkpoint"},
+            {"kind", summary.adapter.empty() ? "checkpoint" : summary.adapter},
             {"format", summary.format},
             {"bytes", summary.file_bytes},
             {"family", summary.family_text},
-            {"readable", summary.family.has_value()},
+            {"readable", summary.family.has_value() || !summary.adapter.empty()},
             {"tensors", summary.tensor_count},
             {"parameters", summary.parameter_count},
             {"ema_tensors_left_out", summary.ema_tensor_count}};

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/profile_options.h"
 #include "easel/pipeline/pipeline.h"
@@ -24,6 +25,7 @@ struct ModelArgs {
   std::string memory_limit = {};
   bool low_memory = false;
   std::string precision = {};
+  std::vector<AdapterFile> adapters = {};  // given by their path
   ProfileArgs profile = {};
 };
 

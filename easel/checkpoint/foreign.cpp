@@ -24,6 +24,9 @@ constexpr Key has(std::string_view text) { return {Match::contains, text}; }
 
 constexpr std::string_view kUnet = "model.diffusion_model.input_blocks.0.0.weight";
 constexpr std::string_view kBeside = "give it with --vae FILE beside a checkpoint";
+constexpr std::string_view kLora = "use it beside one, with --lora FILE or <lora:name:0.8> in a prompt";
+constexpr std::string_view kControl = "use it beside one, with --control FILE=IMAGE";
+constexpr std::string_view kWord = "put it into the folder 'embeddings' of your models and its name into a prompt";
 constexpr std::string_view kForDepth = "'easel depth' takes it";
 constexpr std::string_view kSingleFile =
     "take the model's single-file .safetensors or .ckpt instead of its diffusers folder";
@@ -31,20 +34,20 @@ constexpr std::string_view kSingleFile =
 // From the most specific to the least.
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> kRules{
-      {{"a LoRA", ""}, {has(".lora_up.")}, {}},
-      {{"a LoRA", ""}, {has(".lora_down.")}, {}},
-      {{"a LoRA", ""}, {has(".lora_A.")}, {}},
-      {{"a LoRA", ""}, {has(".lora.up.")}, {}},
+      {{"a LoRA", kLora}, {has(".lora_up.")}, {}},
+      {{"a LoRA", kLora}, {has(".lora_down.")}, {}},
+      {{"a LoRA", kLora}, {has(".lora_A.")}, {}},
+      {{"a LoRA", kLora}, {has(".lora.up.")}, {}},
       {{"a LoRA (LyCORIS)", ""}, {has(".hada_w1_")}, {}},
       {{"a LoRA (LyCORIS)", ""}, {has(".lokr_w")}, {}},
-      {{"a LoRA", ""}, {begins("lora_unet_")}, {}},
-      {{"a ControlNet", ""}, {begins("control_model.")}, {}},
-      {{"a ControlNet", ""}, {begins("input_hint_block.")}, {}},
-      {{"a ControlNet", ""}, {begins("controlnet_cond_embedding.")}, {}},
+      {{"a LoRA", kLora}, {begins("lora_unet_")}, {}},
+      {{"a ControlNet", kControl}, {begins("control_model.")}, {}},
+      {{"a ControlNet", kControl}, {begins("input_hint_block.")}, {}},
+      {{"a ControlNet", kControl}, {begins("controlnet_cond_embedding.")}, {}},
       {{"an IP-Adapter", ""}, {begins("ip_adapter.")}, {}},
       {{"an AnimateDiff motion module", ""}, {has("motion_modules.")}, {}},
-      {{"a textual-inversion embedding", ""}, {begins("string_to_param.")}, {}},
-      {{"a textual-inversion embedding", ""}, {begins("emb_params")}, {}},
+      {{"a textual-inversion embedding", kWord}, {begins("string_to_param.")}, {}},
+      {{"a textual-inversion embedding", kWord}, {begins("emb_params")}, {}},
       {{"an SDXL textual-inversion embedding", ""}, {begins("clip_g"), begins("clip_l")}, {}},
       {{"a Stable Video Diffusion checkpoint", ""}, {has(".time_stack.")}, {}},
       {{"an SDXL base checkpoint", ""}, {begins("conditioner.embedders.1."), begins(kUnet)}, {}},
@@ -114,7 +117,7 @@ std::optional<ForeignKind> find_foreign_kind(const Checkpoint& checkpoint) {
       return rule.foreign;
     }
   }
-  if (is_bare_embedding(checkpoint)) return ForeignKind{"a textual-inversion embedding", ""};
+  if (is_bare_embedding(checkpoint)) return ForeignKind{"a textual-inversion embedding", kWord};
   return std::nullopt;
 }
 

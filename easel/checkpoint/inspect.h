@@ -26,6 +26,7 @@ struct CheckpointSummary {
   uint64_t file_bytes = 0;
   std::optional<Family> family = {};
   std::string family_text = {};  // "SD 1.x", or why it is none of easel's families
+  std::string adapter = {};      // "LoRA", ... of files that change a checkpoint; family_text tells more
   int64_t tensor_count = 0;
   int64_t parameter_count = 0;
   uint64_t bytes = 0;                                        // of the tensors

@@ -41,6 +41,14 @@ Grey16 load_grey16(const std::filesystem::path& path) {
   return decode_grey16(read_file(path, kMaxImageFileBytes), path.string());
 }
 
+Mask mask_from(const Grey16& grey) {
+  constexpr uint32_t kFactor = 257;  // 65535 / 255
+  Mask mask(grey.size.width_px, grey.size.height_px);
+  std::ranges::transform(grey.values, mask.bytes().begin(),
+                         [](uint16_t value) { return static_cast<uint8_t>((value + kFactor / 2) / kFactor); });
+  return mask;
+}
+
 std::vector<std::byte> encode_grey16(const Grey16& grey) {
   GreyBytes bytes(grey.size.width_px, grey.size.height_px);
   EASEL_ASSERT(2 * grey.values.size() == bytes.bytes().size());

@@ -22,6 +22,8 @@ struct Grey16 {
 Grey16 decode_grey16(std::span<const std::byte> bytes, std::string_view name);
 Grey16 load_grey16(const std::filesystem::path& path);
 
+Mask mask_from(const Grey16& grey);  // 65535 becomes 255, rounded
+
 std::vector<std::byte> encode_grey16(const Grey16& grey);  // grey PNG of 16 bits
 
 }  // namespace easel

@@ -7,6 +7,7 @@
 #include "easel/base/error.h"
 #include "easel/base/system.h"
 #include "easel/base/text.h"
+#include "easel/pipeline/adapters.h"
 
 namespace easel {
 namespace {
@@ -45,7 +46,8 @@ std::vector<fs::path> model_files(const fs::path& folder) {
   std::error_code ignored;
   fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, ignored);
   for (; entry != fs::recursive_directory_iterator(); entry.increment(ignored)) {
-    if (is_model_file(entry->path())) files.push_back(entry->path());
+    const fs::path& path = entry->path();
+    if (is_model_file(path) && !is_adapter_path(path.lexically_relative(folder))) files.push_back(path);
   }
   std::sort(files.begin(), files.end());
   return files;

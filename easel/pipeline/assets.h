@@ -26,7 +26,8 @@ struct ModelFile {
   uint64_t bytes;
   bool is_starter;
 };
-// Model files in model_folders(), sorted by name, and the starter model first if there is one.
+// Model files in model_folders() without adapters (adapters.h), sorted by name, and the starter model first if there is
+// one.
 std::vector<ModelFile> list_models();
 
 // A file as given, or the model of that name in model_folders(), with or without its ending. Nothing: the starter

@@ -1,5 +1,6 @@
 #include "easel/pipeline/catalogue.h"
 
+#include "easel/pipeline/adapter_info.h"
 #include "easel/sampling/registry.h"
 
 namespace easel {
@@ -16,6 +17,14 @@ std::vector<Choice> list_schedules() {
   return out;
 }
 
-CheckpointSummary inspect_file(const std::filesystem::path& file) { return inspect(*Checkpoint::open(file)); }
+CheckpointSummary inspect_file(const std::filesystem::path& file) {
+  const auto checkpoint = Checkpoint::open(file);
+  CheckpointSummary summary = inspect(*checkpoint);
+  if (const auto adapter = describe_adapter(*checkpoint)) {
+    summary.adapter = std::string(name_of(adapter->kind));
+    summary.family_text = adapter->text;
+  }
+  return summary;
+}
 
 }  // namespace easel

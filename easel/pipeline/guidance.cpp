@@ -62,7 +62,9 @@ void PromptGuidance::regroup(const std::vector<Row>& rows) {
   }
   for (Group& group : groups_) {
     const size_t count = group.rows.size();
-    group.conditioning = task_.model.unet().condition(joined(count, [&](size_t i) { return *group.contexts[i]; }));
+    const Tensor context = joined(count, [&](size_t i) { return *group.contexts[i]; });
+    group.conditioning = task_.model.unet().condition(context);
+    for (const Control& control : task_.controls) group.controls.push_back(control.network().condition(context));
     if (!task_.start.companion) continue;
     group.companion =
         joined(count, [&](size_t i) { return image_of(*task_.start.companion, rows[group.rows[i]].image); });
@@ -83,16 +85,20 @@ void PromptGuidance::forget_old_features() {
 }
 
 // -> the prediction of each row [1, h, w, c]
-std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows) {
+std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows,
+                                        int64_t step) {
   std::vector<Tensor> predictions(rows.size(), x);
   for (Group& group : groups_) {
     const size_t count = group.rows.size();
     Tensor input = joined(count, [&](size_t i) { return image_of(x, rows[group.rows[i]].image); });
-    if (group.companion) input = ops::concat_channels(input, *group.companion);
     const std::vector<float> timesteps(count, static_cast<float>(level.timestep));
+    const std::vector<Tensor> steered =
+        steering(task_.controls, group.controls, input, timesteps, step, *task_.request.steps, observe_);
+    if (group.companion) input = ops::concat_channels(input, *group.companion);
     const Tensor output = task_.model.unet()(input, timesteps, *group.conditioning, observe_,
                                              {.token_merging_ratio = task_.request.token_merging_ratio.value_or(0.0),
-                                              .deep = group.deep ? &*group.deep : nullptr});
+                                              .deep = group.deep ? &*group.deep : nullptr},
+                                             steered);
     for (size_t i = 0; i < count; ++i) predictions[group.rows[i]] = image_of(output, static_cast<int64_t>(i));
   }
   return predictions;
@@ -102,7 +108,7 @@ Tensor PromptGuidance::operator()(const Tensor& x, const Level& level, int64_t s
   const std::vector<Row> rows = rows_at(step);
   regroup(rows);
   forget_old_features();
-  const std::vector<Tensor> predictions = run(x, level, rows);
+  const std::vector<Tensor> predictions = run(x, level, rows, step);
   const auto unconditional_rows = static_cast<size_t>(std::count_if(
       parts_.begin(), parts_.end(), [&](const auto& parts) { return needs_unconditional(task_.request, parts); }));
   size_t next_unconditional = 0, next = unconditional_rows;

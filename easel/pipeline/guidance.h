@@ -27,13 +27,14 @@ class PromptGuidance {
     std::vector<size_t> rows;  // whose contexts are of one length
     std::vector<const Tensor*> contexts;
     std::optional<UNet::Conditioning> conditioning;
+    std::vector<ControlNet::Conditioning> controls;
     std::optional<Tensor> companion;
     std::optional<UNetShortcuts::DeepFeature> deep;  // kept from the last full call
   };
 
   std::vector<Row> rows_at(int64_t step) const;
   void regroup(const std::vector<Row>& rows);
-  std::vector<Tensor> run(const Tensor& x, const Level& level, const std::vector<Row>& rows);
+  std::vector<Tensor> run(const Tensor& x, const Level& level, const std::vector<Row>& rows, int64_t step);
   void forget_old_features();
 
   const LatentTask& task_;

@@ -9,6 +9,7 @@
 #include "easel/base/system.h"
 #include "easel/image/tensor_image.h"
 #include "easel/image/watermark.h"
+#include "easel/pipeline/depth_estimator.h"
 #include "easel/pipeline/hires.h"
 #include "easel/pipeline/parameters.h"
 #include "easel/pipeline/probe.h"
@@ -88,6 +89,7 @@ Request Job::completed() {
 Result Job::run() {
   plan();
   workshop_.model.hash([this] { stop_if_cancelled(); });
+  apply_loras();
   encode_prompts();
   encode_image();
   noise_.emplace(request_);
@@ -111,6 +113,8 @@ Result Job::run() {
 void Job::plan() {
   Model& model = workshop_.model;
   check_family(request_.task, model.family(), model.checkpoint().file());
+  control_nets_ = workshop_.adapters->controls.open(workshop_.adapters->shelf, request_, model);
+  loras_ = workshop_.adapters->loras.open(workshop_.adapters->shelf, loras_of(request_));
   if (request_.task != Task::txt2img) model.require_vae_encoder();
   if (request_.task == Task::depth2img && !request_.depth_map) model.require_depth_network();
   if (request_.hires_upscaler == HiresUpscaler::lanczos) model.require_vae_encoder();
@@ -149,13 +153,20 @@ Request Job::with_model_defaults(Parameterization parameterization) const {
 MemoryPlan Job::memory_for(const Request& request) const {
   const auto prompts = static_cast<int64_t>(request.prompts.size());
   const Request last = hires_request(request).value_or(request);  // the largest pass
+  const auto control_bytes_for = [&](const Request& pass) {
+    const int64_t factor = workshop_.model.vae_factor();
+    return control_bytes(control_nets_, workshop_.model, *pass.height_px / factor, *pass.width_px / factor,
+                         latents_per_image(request) * request.batch_size);
+  };
   const JobSize size{.width_px = *last.width_px,
                      .height_px = *last.height_px,
                      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
                      .latents = latents_per_image(request),
                      .decodes_between = request.hires_upscaler == HiresUpscaler::lanczos,
                      .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
-                     .cache_branch = used_cache_branch(request, workshop_.model.unet().config())};
+                     .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
+                     .loras = workshop_.model.lora_need(loras_),
+                     .control_bytes = control_bytes_for(last)};
   const uint64_t ours = workshop_.device.allocator().bytes_in_use();  // weights that are packed already
   return plan_memory(workshop_.model, size,
                      std::min(memory_info().available_bytes + ours, workshop_.memory_limit_bytes));
@@ -175,6 +186,12 @@ void Job::find_parameterization() {
   workshop_.model.set_parameterization(probe.parameterization);
 }
 
+void Job::apply_loras() {
+  const Timed timed(result_.times.text);
+  if (workshop_.model.set_loras(loras_, workshop_.device, [this] { stop_if_cancelled(); })) workshop_.prompts.forget();
+  lora_hashes_ = workshop_.adapters->loras.hashes(workshop_.adapters->shelf, loras_of(request_));
+}
+
 void Job::encode_prompts() {
   const Timed timed(result_.times.text);
   tell(Stage::text, 0, 1);
@@ -183,6 +200,7 @@ void Job::encode_prompts() {
   const auto add = [&](const std::string& prompt) {
     if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end()) prompts.push_back(prompt);
   };
+  workshop_.prompts.set_words(workshop_.adapters->shelf, workshop_.model);
   const std::vector<SchedulePass> passes = schedule_passes(request_);
   for (const Batch& batch : batches_) {
     for (const PlannedImage& image : batch) {
@@ -190,7 +208,8 @@ void Job::encode_prompts() {
     }
   }
   for (const std::string& prompt : prompts) {
-    if (const auto hint = vocabulary_hint(workshop_.model.checkpoint(), words_of(request_, prompt))) warn(*hint);
+    const std::string words = workshop_.prompts.embeddings().without_names(words_of(request_, prompt));
+    if (const auto hint = vocabulary_hint(workshop_.model.checkpoint(), words)) warn(*hint);
   }
   workshop_.prompts.prepare(workshop_.model, workshop_.device, prompts,
                             {.plain = request_.plain_prompt, .clip_skip = request_.clip_skip.value_or(1)},
@@ -214,7 +233,8 @@ Tensor Job::sample_batch(const Batch& batch) {
   noise_->begin(batch);
   StartingPoint start = image_start_ ? image_start_->begin(*noise_, shape)
                                      : StartingPoint{.noise = noise_->start(workshop_.device, shape)};
-  const LatentTask first{model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()};
+  LatentTask first{model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()};
+  first.controls = controls_for(request_);
   const Tensor latent = run_sampler(first, *noise_);
   const std::optional<Request> second = hires_request(request_);
   if (!second) return latent;
@@ -222,7 +242,20 @@ Tensor Job::sample_batch(const Batch& batch) {
   start = hires_start(model, *second, latent, *hires_noise_, watch_cancel());
   LatentTask again{model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()};
   again.first_pass_steps = request_.steps;
+  again.controls = controls_for(*second);
   return run_sampler(again, *hires_noise_, step_count(first));
+}
+
+// A depth network is opened for as long as it takes to look at the image.
+std::vector<Control> Job::controls_for(const Request& pass) {
+  const auto estimate_depth = [&](const Image& image) {
+    DepthEstimator estimator({.checkpoint = find_depth_model(std::nullopt),
+                              .memory_limit_bytes = workshop_.memory_limit_bytes,
+                              .low_memory = workshop_.model.is_streamed()});
+    return image_from(mask_from(estimator.estimate(image, callbacks_.cancel).map));
+  };
+  const Image* initial = image_start_ ? &image_start_->canvas().image() : nullptr;
+  return make_controls(control_nets_, pass, initial, workshop_.device, estimate_depth);
 }
 
 Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_before) {
@@ -286,7 +319,7 @@ GeneratedImage Job::finished(const PlannedImage& planned, const Tensor& pixels) 
   return {.image = std::move(image),
           .seed = planned.seed,
           .prompt = planned.prompt,
-          .parameters = describe(request_, planned, model),
+          .parameters = describe(request_, planned, model, lora_hashes_),
           .watermarked = watermarked};
 }
 

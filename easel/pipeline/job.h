@@ -9,10 +9,18 @@
 #include "easel/pipeline/job_noise.h"
 #include "easel/pipeline/latent.h"
 #include "easel/pipeline/latent_preview.h"
+#include "easel/pipeline/lora_library.h"
 #include "easel/pipeline/memory.h"
 #include "easel/pipeline/result.h"
 
 namespace easel {
+
+// What may change the model from job to job.
+struct JobAdapters {
+  AdapterShelf shelf;
+  LoraLibrary loras;
+  ControlLibrary controls;
+};
 
 // What lives as long as a pipeline.
 struct Workshop {
@@ -20,6 +28,7 @@ struct Workshop {
   Model& model;
   PromptEncoder& prompts;
   uint64_t memory_limit_bytes;
+  JobAdapters* adapters = nullptr;  // nullptr: none, for an upscaler
 };
 
 class Job {
@@ -38,6 +47,8 @@ class Job {
   Request with_model_defaults(Parameterization parameterization) const;
   MemoryPlan memory_for(const Request& request) const;
   void find_parameterization();
+  void apply_loras();
+  std::vector<Control> controls_for(const Request& pass);
   void encode_prompts();
   void encode_image();
   Tensor sample_batch(const Batch& batch);
@@ -57,6 +68,9 @@ class Job {
   Workshop workshop_;
   const Callbacks& callbacks_;
   Request request_;
+  std::vector<LoraUse> loras_;
+  std::string lora_hashes_;
+  std::vector<std::shared_ptr<const OpenControlNet>> control_nets_;
   std::vector<Batch> batches_;
   MemoryPlan memory_{};
   int64_t batch_index_ = 0;

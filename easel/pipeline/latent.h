@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "easel/pipeline/control.h"
 #include "easel/pipeline/model.h"
 #include "easel/pipeline/prompt_encoder.h"
 #include "easel/pipeline/request.h"
@@ -25,6 +26,7 @@ struct LatentTask {
   RngKind step_noise = RngKind::cpu;             // who draws the noise of the steps
   std::optional<Network> network = {};           // in the place of the model's own: it predicts the same
   std::optional<int64_t> first_pass_steps = {};  // of the pass before this one
+  std::vector<Control> controls = {};
 };
 
 // The steps that the task takes; none if the initial image stays as it is.

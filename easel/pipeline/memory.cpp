@@ -62,6 +62,10 @@ uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t c
   return floats(batch * (skip_floats(config, rows, columns) + kUnetLiveActivations * widest));
 }
 
+uint64_t skip_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
+  return floats(batch * skip_floats(config, rows, columns));
+}
+
 uint64_t token_merging_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
   for (size_t level = 0; level < config.levels.size(); ++level) {
     if (!config.levels[level].has_transformers) continue;
@@ -118,17 +122,18 @@ MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t availabl
   const int64_t columns = job.width_px / model.vae_factor();
   const int64_t latents = job.latents * job.batch;
   const Model::WeightBytes& weights = model.weight_bytes();
-  const uint64_t base = kProgramBytes + kLargestPackingBytes;
+  const uint64_t base = kProgramBytes + kLargestPackingBytes + job.loras.kept_bytes;
   const uint64_t unet_weights = kept_int8_bytes(model, weights.unet);
   const uint64_t text = kept_weight_bytes(model, weights.text_encoder);
-  const uint64_t sampling = unet_weights + unet_activation_bytes(model.unet().config(), rows, columns, latents) +
+  const uint64_t sampling = unet_weights + job.control_bytes +
+                            unet_activation_bytes(model.unet().config(), rows, columns, latents) +
                             less_work_bytes(model.unet().config(), job, rows, columns);
   const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;
   const uint64_t decoding =
       kept_int8_bytes(model, weights.vae_decoder) + images + decoder_activation_bytes(model, rows, columns);
 
-  const uint64_t together = base + std::max({text, sampling, unet_weights + decoding});
-  const uint64_t apart = base + std::max({text, sampling, decoding});
+  const uint64_t together = base + std::max({text, sampling, unet_weights + decoding, job.loras.working_bytes});
+  const uint64_t apart = base + std::max({text, sampling, decoding, job.loras.working_bytes});
   const uint64_t least = job.decodes_between ? together : apart;
   if (least > available_bytes) refuse(model, job, least, available_bytes);
   const bool unload = together > available_bytes;

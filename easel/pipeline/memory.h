@@ -15,6 +15,8 @@ struct JobSize {
   bool decodes_between;  // two runs of the UNet, which stays loaded, with the decoder between them
   bool merges_tokens = false;
   std::optional<int64_t> cache_branch = {};  // of which a feature is kept from call to call
+  LoraMerger::Need loras = {};
+  uint64_t control_bytes = 0;  // control.h
 };
 
 struct MemoryPlan {
@@ -39,6 +41,8 @@ uint64_t deep_feature_bytes(const UNetConfig& config, int64_t branch, int64_t ro
 uint64_t decoder_activation_bytes(const VaeConfig& config, int64_t rows, int64_t columns);  // one image at a time
 uint64_t decoder_activation_bytes(const TinyVaeConfig& config, int64_t rows, int64_t columns);
 uint64_t decoder_activation_bytes(const Model& model, int64_t rows, int64_t columns);  // of the one that decodes
+
+uint64_t skip_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);
 
 // Throws Error out_of_memory with what is needed, what there is and the cure, if `job` does not fit into
 // `available_bytes`.

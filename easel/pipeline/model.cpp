@@ -57,9 +57,8 @@ std::optional<Parameterization> known_parameterization(const ModelOptions& optio
   return defaults_of(family).parameterization;
 }
 
-Weights with_vae(const Weights& weights, std::shared_ptr<const Checkpoint> vae) {
-  require_vae(*vae);
-  return weights.overlay(kVae, std::move(vae));
+bool is_same(const LoraUse& a, const LoraUse& b) {
+  return a.lora == b.lora && a.unet_weight == b.unet_weight && a.text_encoder_weight == b.text_encoder_weight;
 }
 
 bool has_tiny_decoder(const Checkpoint& checkpoint) {
@@ -110,7 +109,9 @@ Model::Model(const ModelOptions& options)
       require_small_latents(family_, *vae);
       vae_file_ = std::move(vae);
     } else {
-      weights_ = with_vae(weights_, std::move(vae));
+      require_vae(*vae);
+      full_vae_file_ = std::move(vae);
+      weights_ = weights_over(checkpoint_);
     }
   }
   preview_file_ = open_preview_vae(options, *checkpoint_);
@@ -185,6 +186,36 @@ const std::string& Model::hash(const std::function<void()>& pulse) {
 void Model::unload_text_encoder() { text_encoder_.emplace(weights_ / kTextEncoder); }
 
 void Model::unload_unet() { open_unet(); }
+
+LoraMerger& Model::merger() {
+  if (!merger_) merger_.emplace(checkpoint_);
+  return *merger_;
+}
+
+LoraMerger::Need Model::lora_need(const std::vector<LoraUse>& loras) {
+  return loras.empty() ? LoraMerger::Need{} : merger().need(loras);
+}
+
+bool Model::set_loras(const std::vector<LoraUse>& loras, const Device& device, const std::function<void()>& pulse) {
+  if (std::equal(loras.begin(), loras.end(), loras_.begin(), loras_.end(), is_same)) return false;
+  loras_.clear();
+  use_weights(checkpoint_);  // gives the memory of what was merged before back
+  use_weights(merger().merge(loras, device, pulse));
+  loras_ = loras;
+  return true;
+}
+
+Weights Model::weights_over(const std::shared_ptr<const Checkpoint>& checkpoint) const {
+  const Weights weights(checkpoint, residency_);
+  return full_vae_file_ == nullptr ? weights : weights.overlay(kVae, full_vae_file_);
+}
+
+void Model::use_weights(const std::shared_ptr<const Checkpoint>& checkpoint) {
+  weights_ = weights_over(checkpoint);
+  text_encoder_.emplace(weights_ / kTextEncoder);
+  open_unet();
+  weights_.require_complete();
+}
 
 void Model::set_padding(PaddingMode padding) {
   if (padding == padding_) return;

@@ -8,7 +8,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "easel/adapter/lora_merge.h"
 #include "easel/checkpoint/checkpoint.h"
 #include "easel/checkpoint/family.h"
 #include "easel/checkpoint/weights.h"
@@ -77,6 +79,12 @@ class Model {
   // Makes depth_network(), which estimates depth. Throws likewise.
   void require_depth_network();
 
+  // Throw Error bad_checkpoint if a LoRA does not fit.
+  LoraMerger::Need lora_need(const std::vector<LoraUse>& loras);
+  // From now on text encoder and UNet have these LoRAs worked into their weights, and no others. True if that changed
+  // anything; only what changed is computed. `pulse` is called meanwhile and may throw to stop.
+  bool set_loras(const std::vector<LoraUse>& loras, const Device& device, const std::function<void()>& pulse = {});
+
   // How the convolutions of UNet and VAE see the edges of an image. A change gives the memory of packed weights back.
   void set_padding(PaddingMode padding);
 
@@ -100,7 +108,13 @@ class Model {
   // Throws Error bad_checkpoint if text encoder, UNet and VAE do not fit each other.
   void check_parts(const ModelOptions& options) const;
 
+  Weights weights_over(const std::shared_ptr<const Checkpoint>& checkpoint) const;  // with another VAE, if there is one
+  void use_weights(const std::shared_ptr<const Checkpoint>& checkpoint);
+  LoraMerger& merger();
+
   std::shared_ptr<const Checkpoint> checkpoint_;
+  std::optional<LoraMerger> merger_;
+  std::vector<LoraUse> loras_;
   Family family_;
   Residency residency_;
   bool is_int8_;
@@ -113,7 +127,8 @@ class Model {
   WeightBytes weight_bytes_;
   std::optional<TextEncoder> text_encoder_;
   std::optional<UNet> unet_;
-  std::shared_ptr<const Checkpoint> vae_file_;  // a tiny VAE that replaces the checkpoint's
+  std::shared_ptr<const Checkpoint> full_vae_file_;  // replaces the checkpoint's
+  std::shared_ptr<const Checkpoint> vae_file_;       // a tiny VAE that replaces the checkpoint's
   std::shared_ptr<const Checkpoint> preview_file_;
   bool preview_vae_is_chosen_ = false;
   std::optional<TinyVae> vae_;

@@ -67,12 +67,17 @@ std::string hash_of(const MappedFile& file, const std::function<void()>& pulse) 
 }  // namespace
 
 std::string model_hash(const fs::path& path, const std::optional<fs::path>& cache, const std::function<void()>& pulse) {
+  return file_sha256(path, cache, pulse).substr(0, kDigits);
+}
+
+std::string file_sha256(const fs::path& path, const std::optional<fs::path>& cache,
+                        const std::function<void()>& pulse) {
   const auto file = MappedFile::open(path);
-  if (!cache || file->size() < kWorthRemembering) return hash_of(*file, pulse).substr(0, kDigits);
+  if (!cache || file->size() < kWorthRemembering) return hash_of(*file, pulse);
   const std::string key = fs::absolute(path).lexically_normal().string();
   const Json identity = identity_of(*file);
   try {
-    if (const auto hash = remembered(*cache, key, identity)) return hash->substr(0, kDigits);
+    if (const auto hash = remembered(*cache, key, identity)) return *hash;
   } catch (const Error& fault) {
     log::debug("model hash: {}", fault.what());
   }
@@ -82,7 +87,7 @@ std::string model_hash(const fs::path& path, const std::optional<fs::path>& cach
   } catch (const Error& fault) {
     log::debug("model hash: {}", fault.what());
   }
-  return hash.substr(0, kDigits);
+  return hash;
 }
 
 std::optional<fs::path> model_hash_cache() {

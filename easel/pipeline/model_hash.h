@@ -16,6 +16,10 @@ namespace easel {
 std::string model_hash(const std::filesystem::path& file, const std::optional<std::filesystem::path>& cache,
                        const std::function<void()>& pulse = {});
 
+// All 64 digits of it, of any file.
+std::string file_sha256(const std::filesystem::path& file, const std::optional<std::filesystem::path>& cache,
+                        const std::function<void()>& pulse = {});
+
 // "model-hashes.json" in $XDG_CACHE_HOME/easel, else in ~/.cache/easel; nothing if neither variable is set.
 std::optional<std::filesystem::path> model_hash_cache();
 

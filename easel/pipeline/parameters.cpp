@@ -32,6 +32,13 @@ void describe_image_start(const Request& request, const Add& add) {
   if (request.mask_padding_px) add("Masked area padding", std::to_string(*request.mask_padding_px));
 }
 
+// Those that the prompt does not name itself.
+std::string lora_list(const Request& request) {
+  std::vector<std::string> names;
+  for (const LoraChoice& choice : request.loras) names.push_back(to_text(choice));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 template <typename Add>
 void describe_less_work(const Request& request, const Add& add) {
   if (request.token_merging_ratio) add("Token merging ratio", fmt::format("{}", *request.token_merging_ratio));
@@ -41,7 +48,8 @@ void describe_less_work(const Request& request, const Add& add) {
 
 }  // namespace
 
-std::string describe(const Request& request, const PlannedImage& image, const ModelName& model) {
+std::string describe(const Request& request, const PlannedImage& image, const ModelName& model,
+                     const std::string& lora_hashes) {
   Infotext text{.prompt = image.prompt, .negative_prompt = request.negative_prompt, .fields = {}};
   const auto add = [&](std::string key, std::string value) {
     text.fields.push_back({std::move(key), std::move(value)});
@@ -66,6 +74,11 @@ std::string describe(const Request& request, const PlannedImage& image, const Mo
     add("Hires upscaler", request.hires_upscaler == HiresUpscaler::lanczos ? "Lanczos" : "Latent");
     if (request.hires_steps) add("Hires steps", std::to_string(*request.hires_steps));
     if (request.hires_strength) add("Denoising strength", fmt::format("{}", *request.hires_strength));
+  }
+  if (!request.loras.empty()) add("Loras", lora_list(request));
+  if (!lora_hashes.empty()) add("Lora hashes", lora_hashes);
+  for (size_t i = 0; i < request.controls.size(); ++i) {
+    add(fmt::format("ControlNet {}", i), describe(request.controls[i]));
   }
   if (request.eta) add("Eta", fmt::format("{}", *request.eta));
   add("RNG", rng_label(request.rng));

@@ -13,7 +13,9 @@ struct ModelName {
 };
 
 // request: with nothing left open. image: one of its images. settings.h reads it back.
-std::string describe(const Request& request, const PlannedImage& image, const ModelName& model);
+// lora_hashes: LoraLibrary::hashes().
+std::string describe(const Request& request, const PlannedImage& image, const ModelName& model,
+                     const std::string& lora_hashes = {});
 
 // The name that AUTOMATIC1111 gives to where random numbers come from ("cpu": "CPU").
 std::string rng_label(const std::string& rng);

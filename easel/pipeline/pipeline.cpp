@@ -23,12 +23,15 @@ std::string_view name_of(Stage stage) {
 }
 
 struct Pipeline::State {
+  Workshop workshop() { return {*device, model, prompts, memory_limit_bytes, &adapters}; }
+
   explicit State(const PipelineOptions& options)
       : profile(options.profile ? std::make_shared<Profile>() : nullptr),
         threads(options.threads),
         device(open_device(device_options(options, profile))),
         model(model_options(options, kDrawingFamilies)),
         prompts(Tokenizer::open(require_asset(kBpeMerges))),
+        adapters{.shelf = AdapterShelf(options.adapters), .loras = {}, .controls = {}},
         memory_limit_bytes(options.memory_limit_bytes) {}
 
   std::shared_ptr<Profile> profile;  // if wanted
@@ -36,6 +39,7 @@ struct Pipeline::State {
   std::shared_ptr<const Device> device;  // outlives all tensors below
   Model model;
   PromptEncoder prompts;
+  JobAdapters adapters;
   uint64_t memory_limit_bytes;
   Seconds open_time{};
 };
@@ -52,15 +56,13 @@ Pipeline::Pipeline(const PipelineOptions& options) {
 Pipeline::~Pipeline() = default;
 
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) {
-  const Workshop workshop{*state_->device, state_->model, state_->prompts, state_->memory_limit_bytes};
-  Result result = Job(workshop, request, callbacks).run();
+  Result result = Job(state_->workshop(), request, callbacks).run();
   result.times.open = state_->open_time;
   return result;
 }
 
 Request Pipeline::completed(const Request& request) {
-  const Workshop workshop{*state_->device, state_->model, state_->prompts, state_->memory_limit_bytes};
-  Request completed = Job(workshop, request, {}).completed();
+  Request completed = Job(state_->workshop(), request, {}).completed();
   completed.seed = request.seed;
   completed.variation_seed = request.variation_seed;
   return completed;

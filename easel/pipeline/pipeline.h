@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "easel/pipeline/adapters.h"
 #include "easel/pipeline/profile_report.h"
 #include "easel/pipeline/request.h"
 #include "easel/pipeline/result.h"
@@ -28,7 +30,8 @@ struct PipelineOptions {
   std::string device = "cpu";
   int threads = 0;  // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
-  bool low_memory = false;  // weights are read afresh from the file at each use
+  std::vector<AdapterFile> adapters = {};  // beside those in the folders for them
+  bool low_memory = false;                 // weights are read afresh from the file at each use
   Precision precision = Precision::full;
   bool profile = false;  // every operation is timed: see ProfileReport
 };

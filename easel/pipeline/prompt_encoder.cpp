@@ -49,8 +49,14 @@ void PromptEncoder::prepare(const Model& model, const Device& device, const std:
   }
 }
 
-Tensor PromptEncoder::run_encoder(const Model& model, const Device& device, std::span<const int32_t> ids) const {
-  const Tensor encoded = model.text_encoder()(Tensor::from(device, {1, kContextTokens}, ids), options_.clip_skip - 1);
+void PromptEncoder::set_words(const AdapterShelf& shelf, const Model& model) {
+  if (embeddings_->refresh(shelf, tokenizer_, model.text_encoder().config().width)) forget();
+}
+
+Tensor PromptEncoder::run_encoder(const Model& model, const Device& device, std::span<const int32_t> ids,
+                                  std::span<const LearnedTokens> learned) const {
+  const Tensor encoded =
+      model.text_encoder()(Tensor::from(device, {1, kContextTokens}, ids), options_.clip_skip - 1, learned);
   if (is_finite(encoded)) return encoded;
   throw Error(ErrorCode::bad_checkpoint,
               "{}: the text encoder gives numbers that are not finite; the file is damaged: download it again",
@@ -67,12 +73,16 @@ Tensor PromptEncoder::encode_plain(const Model& model, const Device& device, con
   return knows(text) ? encoded_.at(text) : run_encoder(model, device, tokens.ids);
 }
 
-Tensor PromptEncoder::encode_weighted(const Model& model, const Device& device, const std::string& text) const {
+Tensor PromptEncoder::encode_weighted(const Model& model, const Device& device, const std::string& text) {
   const std::vector<WeightedText> parts = parse_attention(text);
-  const std::vector<TokenChunk> chunks = make_chunks(tokenizer_, parts, {.pad_token = pad_token(model.text_encoder())});
+  const std::vector<TokenChunk> chunks = make_chunks(
+      tokenizer_, parts, {.pad_token = pad_token(model.text_encoder()), .learned_words = &embeddings_->words()});
   std::optional<Tensor> all;  // [77 chunks, width]
   for (const TokenChunk& chunk : chunks) {
-    const Tensor encoded = weighted(run_encoder(model, device, chunk.ids), chunk.weights);
+    std::vector<LearnedTokens> learned;
+    for (const PlacedWord& word : chunk.learned)
+      learned.push_back({word.position, embeddings_->vectors(word.word, device)});
+    const Tensor encoded = weighted(run_encoder(model, device, chunk.ids, learned), chunk.weights);
     const Tensor rows = encoded.reshape({kContextTokens, encoded.dim(2)});
     all = all ? ops::concat_batch(*all, rows) : rows;
   }

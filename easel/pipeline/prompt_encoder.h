@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "easel/pipeline/embeddings.h"
 #include "easel/pipeline/model.h"
 #include "easel/prompt/prompt_tokens.h"
 #include "easel/prompt/tokenizer.h"
@@ -31,6 +33,10 @@ class PromptEncoder {
   void prepare(const Model& model, const Device& device, const std::vector<std::string>& texts, Options options,
                const Warn& warn);
   // -> [1, 77 chunks, width]; the text was prepared.
+  // Learned words from now on; encodings that may have changed are forgotten.
+  void set_words(const AdapterShelf& shelf, const Model& model);
+  const Embeddings& embeddings() const { return *embeddings_; }
+
   const Tensor& operator[](const std::string& prompt) const { return encoded_.at(prompt); }
   bool knows(const std::string& prompt) const { return encoded_.contains(prompt); }
 
@@ -39,11 +45,13 @@ class PromptEncoder {
 
  private:
   // -> [1, 77, width]
-  Tensor run_encoder(const Model& model, const Device& device, std::span<const int32_t> ids) const;
+  Tensor run_encoder(const Model& model, const Device& device, std::span<const int32_t> ids,
+                     std::span<const LearnedTokens> learned = {}) const;
   Tensor encode_plain(const Model& model, const Device& device, const std::string& text, const Warn& warn) const;
-  Tensor encode_weighted(const Model& model, const Device& device, const std::string& text) const;
+  Tensor encode_weighted(const Model& model, const Device& device, const std::string& text);
 
   Tokenizer tokenizer_;
+  std::unique_ptr<Embeddings> embeddings_ = std::make_unique<Embeddings>();
   Options options_;
   std::map<std::string, Tensor> encoded_;
 };

@@ -17,7 +17,7 @@ std::vector<ScheduledText> plan_text(const Request& request, const std::string& 
 std::vector<PromptPart> plan_prompt(const Request& request, const std::string& prompt, SchedulePass pass) {
   if (request.plain_prompt) return {{.texts = plan_text(request, prompt, pass), .weight = 1.0}};
   std::vector<PromptPart> parts;
-  for (const Subprompt& part : split_composition(prompt)) {
+  for (const Subprompt& part : split_composition(without_lora_tags(request, prompt))) {
     parts.push_back({.texts = plan_text(request, part.text, pass), .weight = part.weight});
   }
   return parts;

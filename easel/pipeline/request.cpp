@@ -45,6 +45,7 @@ void check_prompts(const Request& request) {
   for (size_t i = 0; i < request.prompts.size(); ++i) {
     check_prompt(fmt::format("prompt number {}", i + 1), request.prompts[i]);
   }
+  loras_of(request);
 }
 
 void check_watermark(const Request& request) {
@@ -102,6 +103,7 @@ void check(const Request& request) {
   check_variations(request);
   check_less_work(request);
   check_prompts(request);
+  check_controls(request);
   if (request.width_px) check_side("width", *request.width_px);
   if (request.height_px) check_side("height", *request.height_px);
   if (request.width_px && request.height_px && !fits_image_limit({*request.width_px, *request.height_px})) {
@@ -125,6 +127,7 @@ Request without_images(Request request) {
   request.init_image.reset();
   request.mask.reset();
   request.depth_map.reset();
+  for (ControlChoice& control : request.controls) control.image.reset();
   return request;
 }
 

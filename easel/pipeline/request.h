@@ -11,6 +11,8 @@
 #include "easel/image/fit.h"
 #include "easel/image/grey16.h"
 #include "easel/image/image.h"
+#include "easel/pipeline/control_choice.h"
+#include "easel/pipeline/lora_choice.h"
 #include "easel/pipeline/task.h"
 
 namespace easel {
@@ -28,8 +30,11 @@ struct Request {
   std::string prompt = {};
   std::vector<std::string> prompts = {};  // if any: one image for each, `batch_size` at a time, instead of `prompt`
   std::string negative_prompt = {};
-  bool plain_prompt = false;              // no weights, schedules, AND, BREAK; cut to what the encoder takes at once
+  // No weights, schedules, AND, BREAK, LoRAs or learned words; cut to what the encoder takes at once.
+  bool plain_prompt = false;
   std::optional<int64_t> clip_skip = {};  // the text encoder's last layer but so many, counted from 1
+  std::vector<LoraChoice> loras = {};     // beside those that the prompt names: <lora:name:0.8>
+  std::vector<ControlChoice> controls = {};
   std::optional<int64_t> width_px = {};
   std::optional<int64_t> height_px = {};
   std::optional<int64_t> steps = {};

@@ -52,6 +52,35 @@ void read(std::string_view key, const Json& value, std::vector<std::string>& out
   for (const Json& item : value) read(key, item, out.emplace_back());
 }
 
+// "name:0.8", or an object with a weight for each part.
+void read(std::string_view key, const Json& value, LoraChoice& out) {
+  if (value.is_string()) {
+    out = parse_lora_choice(value.get<std::string>());
+    return;
+  }
+  if (!value.is_object() || !value.contains("name")) {
+    refuse(key, value, "LoRAs such as \"name:0.8\" or {\"name\": ..., \"weight\": 0.8, \"text_weight\": 0.5}");
+  }
+  if (const auto weight = value.find("weight"); weight != value.end()) {
+    read("weight", *weight, out.unet_weight);
+    out.text_encoder_weight = out.unet_weight;
+  }
+  for (const auto& [name, part] : value.items()) {
+    if (name == "name") {
+      read(name, part, out.name);
+    } else if (name == "text_weight") {
+      read(name, part, out.text_encoder_weight);
+    } else if (name != "weight") {
+      refuse(fmt::format("{}: {}", key, name), part, "name, weight and text_weight only");
+    }
+  }
+}
+
+void read(std::string_view key, const Json& value, std::vector<LoraChoice>& out) {
+  if (!value.is_array()) refuse(key, value, "an array of LoRAs such as \"name:0.8\"");
+  for (const Json& item : value) read(key, item, out.emplace_back());
+}
+
 // The bytes of an image file in base64, with or without the head of a data URL.
 std::vector<std::byte> read_file(std::string_view key, const Json& value) {
   std::string text;
@@ -74,6 +103,19 @@ void read(std::string_view key, const Json& value, Grey16& out) {
   out = decode_grey16(read_file(key, value), name_of_image(key));
 }
 
+template <typename Control, typename Visit>
+void for_each_control_field(Control& control, const Visit& visit) {
+  visit("model", control.model);
+  visit("image", control.image);
+  visit("preprocessor", control.preprocessor);
+  visit("canny_low", control.canny_low);
+  visit("canny_high", control.canny_high);
+  visit("weight", control.weight);
+  visit("start", control.start);
+  visit("end", control.end);
+}
+void read(std::string_view key, const Json& value, std::vector<ControlChoice>& out);
+
 template <typename Choice>
 void read(std::string_view key, const Json& value, Choice& out) {
   std::string name;
@@ -93,6 +135,11 @@ void write(Json& json, const char* key, const T& value) {
   } else {
     json[key] = value;
   }
+}
+void write(Json& json, const char* key, const std::vector<ControlChoice>& value);
+void write(Json& json, const char* key, const std::vector<LoraChoice>& value) {
+  if (value.empty()) return;
+  for (const LoraChoice& lora : value) json[key].push_back(to_text(lora));
 }
 void write(Json& json, const char* key, const Image& value) {
   if (!value.empty()) json[key] = to_base64(encode_image(value));
@@ -142,6 +189,8 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("negative_prompt", request.negative_prompt);
   visit("plain_prompt", request.plain_prompt);
   visit("clip_skip", request.clip_skip);
+  visit("loras", request.loras);
+  visit("controls", request.controls);
   visit("width", request.width_px);
   visit("height", request.height_px);
   visit("steps", request.steps);
@@ -164,6 +213,31 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("watermark", request.watermark);
   visit("watermark_text", request.watermark_text);
   for_each_image_field(request, visit);
+}
+
+void read(std::string_view key, const Json& value, std::vector<ControlChoice>& out) {
+  if (!value.is_array()) refuse(key, value, "an array of ControlNets such as {\"model\": ..., \"image\": ...}");
+  for (const Json& item : value) {
+    if (!item.is_object()) refuse(key, item, "an object such as {\"model\": ..., \"image\": ...}");
+    ControlChoice& control = out.emplace_back();
+    for (const auto& [name, part] : item.items()) {
+      bool known = false;
+      for_each_control_field(control, [&, &name = name, &part = part](const char* field, auto& member) {
+        if (name != field) return;
+        known = true;
+        read(fmt::format("{}: {}", key, field), part, member);
+      });
+      if (!known) refuse(fmt::format("{}: {}", key, name), part, "no such key in a ControlNet");
+    }
+  }
+}
+
+void write(Json& json, const char* key, const std::vector<ControlChoice>& value) {
+  for (const ControlChoice& control : value) {
+    Json item = Json::object();
+    for_each_control_field(control, [&](const char* field, const auto& member) { write(item, field, member); });
+    json[key].push_back(std::move(item));
+  }
 }
 
 template <typename AnyRequest, typename Visit>

@@ -57,6 +57,14 @@ struct ChoiceNames<HiresUpscaler> {
                                        std::pair{HiresUpscaler::lanczos, "lanczos"}};
 };
 
+template <>
+struct ChoiceNames<ControlPreprocessor> {
+  static constexpr const char* what = "preprocessor";
+  static constexpr std::array names = {std::pair{ControlPreprocessor::none, "none"},
+                                       std::pair{ControlPreprocessor::canny, "canny"},
+                                       std::pair{ControlPreprocessor::depth, "depth"}};
+};
+
 template <typename Choice>
 std::string_view choice_name(Choice choice) {
   for (const auto& [value, name] : ChoiceNames<Choice>::names) {

@@ -96,6 +96,11 @@ bool read_strength(ImageSettings& settings, const std::string& value) {
   return true;
 }
 
+bool read_loras(ImageSettings& settings, const std::string& value) {
+  for (const std::string& choice : split(value, ',')) settings.request.loras.push_back(parse_lora_choice(trim(choice)));
+  return true;
+}
+
 bool nothing_to_set(ImageSettings&, const std::string&) { return true; }
 
 // In the order in which they are read: whether there is a second pass comes before its strength.
@@ -131,6 +136,8 @@ const std::vector<Reader>& readers() {
       {"Masked content", for_masks, choice_reader(&Request::mask_fill)},
       {"Inpaint area", for_masks, flag_reader(&Request::only_masked, "Only masked")},
       {"Masked area padding", for_masks, number_reader(&Request::mask_padding_px)},
+      {"Loras", for_all, read_loras},
+      {"Lora hashes", for_all, nothing_to_set},
       {"Task", for_all, read_task},
       {"Model", for_all, text_reader(&ImageSettings::model_name)},
       {"Model hash", for_all, text_reader(&ImageSettings::model_hash)},

@@ -15,7 +15,15 @@ class Chunker {
     if (was_full) end_full_chunk(token);
     // The web UI does not count a comma that opens a chunk because the one before was full.
     if (token == comma_ && !was_full) last_comma_ = open_.size();
-    open_.push_back({token, weight});
+    open_.push_back({.id = token, .weight = weight});
+  }
+
+  void add_learned(size_t word, int64_t count, float weight) {
+    if (open_.size() + static_cast<size_t>(count) > kPromptTokens) end_chunk();
+    for (int64_t i = 0; i < count; ++i) {
+      open_.push_back(
+          {.id = 0, .weight = weight, .first_of = i == 0 ? std::optional(word) : std::nullopt, .count = count});
+    }
   }
 
   void end_chunk() {
@@ -25,6 +33,11 @@ class Chunker {
     std::ranges::transform(open_, chunk.ids.begin() + 1, &WeightedToken::id);
     std::ranges::transform(open_, chunk.weights.begin() + 1, &WeightedToken::weight);
     chunk.ids[open_.size() + 1] = kEndToken;
+    for (size_t i = 0; i < open_.size(); ++i) {
+      if (!open_[i].first_of) continue;
+      chunk.learned.push_back(
+          {.position = static_cast<int64_t>(i) + 1, .count = open_[i].count, .word = *open_[i].first_of});
+    }
     chunks_.push_back(std::move(chunk));
     open_.clear();
     last_comma_.reset();
@@ -39,6 +52,8 @@ class Chunker {
   struct WeightedToken {
     int32_t id;
     float weight;
+    std::optional<size_t> first_of = std::nullopt;  // the learned word whose first vector is here
+    int64_t count = 1;                              // of its vectors
   };
 
   // Ends the chunk at its last comma if that is near; the tokens behind it go to the next chunk.
@@ -61,6 +76,18 @@ class Chunker {
   std::optional<size_t> last_comma_;
 };
 
+void add_part(Chunker& chunker, std::span<const int32_t> tokens, float weight, const LearnedWords* words) {
+  while (!tokens.empty()) {
+    const auto match = words != nullptr ? words->match(tokens) : std::nullopt;
+    if (match) {
+      chunker.add_learned(match->word, words->vector_count(match->word), weight);
+    } else {
+      chunker.add(tokens.front(), weight);
+    }
+    tokens = tokens.subspan(match ? match->length : 1);
+  }
+}
+
 }  // namespace
 
 std::vector<TokenChunk> make_chunks(const Tokenizer& tokenizer, std::span<const WeightedText> parts,
@@ -71,7 +98,7 @@ std::vector<TokenChunk> make_chunks(const Tokenizer& tokenizer, std::span<const 
       chunker.end_chunk();
       continue;
     }
-    for (const int32_t token : tokenizer.encode(part.text)) chunker.add(token, static_cast<float>(part.weight));
+    add_part(chunker, tokenizer.encode(part.text), static_cast<float>(part.weight), options.learned_words);
   }
   return chunker.finish();
 }

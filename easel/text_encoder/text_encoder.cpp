@@ -83,6 +83,18 @@ Tensor positions(const Tensor& ids) {
   return Tensor::from(ids.device(), ids.shape(), std::span<const int32_t>(out));
 }
 
+// embedded [1, t, width] -> the same with other vectors where `learned` says
+Tensor with_learned(const Tensor& embedded, std::span<const LearnedTokens> learned) {
+  if (learned.empty()) return embedded;
+  Tensor rows = embedded.reshape({embedded.dim(1), embedded.dim(2)});
+  for (const LearnedTokens& word : learned) {
+    const int64_t end = word.position + word.vectors.dim(0);
+    rows =
+        ops::concat_batch(ops::concat_batch(rows.slice(0, word.position), word.vectors), rows.slice(end, rows.dim(0)));
+  }
+  return rows.reshape(embedded.shape());
+}
+
 }  // namespace
 
 TextEncoder::TextEncoder(const Weights& weights, const TextEncoderConfig& config)
@@ -92,10 +104,10 @@ TextEncoder::TextEncoder(const Weights& weights, const TextEncoderConfig& config
       layers_(read_layers(weights, config)),
       final_norm_(final_norm(weights, config)) {}
 
-Tensor TextEncoder::operator()(const Tensor& ids, int64_t clip_skip) const {
+Tensor TextEncoder::operator()(const Tensor& ids, int64_t clip_skip, std::span<const LearnedTokens> learned) const {
   const auto all = static_cast<int64_t>(layers_.size());
   const auto run = static_cast<size_t>(std::clamp<int64_t>(all - clip_skip, 1, all));
-  Tensor x = token_embedding_(ids) + position_embedding_(positions(ids));  // [n, t, width]
+  Tensor x = with_learned(token_embedding_(ids), learned) + position_embedding_(positions(ids));  // [n, t, width]
   for (size_t i = 0; i < run; ++i) x = layers_[i](x);
   return final_norm_(x);
 }

@@ -2,6 +2,7 @@
 // OpenCLIP's as SD 2 has it (ViT-H).
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "easel/nn/embedding.h"
@@ -33,6 +34,12 @@ struct TextEncoderConfig {
   static TextEncoderConfig from(const Weights& weights);
 };
 
+// Vectors that stand in a prompt in the place of tokens' (textual inversion, Gal et al. 2022).
+struct LearnedTokens {
+  int64_t position;  // in the sequence
+  Tensor vectors;    // [k, width]
+};
+
 class TextEncoder {
  public:
   // weights: "cond_stage_model". Faults are noted there: end with weights.require_complete().
@@ -42,8 +49,9 @@ class TextEncoder {
   const TextEncoderConfig& config() const { return config_; }
 
   // ids [n, t] i32, each in [0, kVocabulary), t <= kMaxTokens -> [n, t, width].
-  // clip_skip leaves out so many more of the last layers; at least one layer is run.
-  Tensor operator()(const Tensor& ids, int64_t clip_skip = 0) const;
+  // clip_skip leaves out so many more of the last layers; at least one layer is run. `learned`, for n = 1: in order and
+  // without overlap; the ids there do not count.
+  Tensor operator()(const Tensor& ids, int64_t clip_skip = 0, std::span<const LearnedTokens> learned = {}) const;
 
  private:
   TextEncoderConfig config_;

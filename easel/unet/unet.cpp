@@ -107,7 +107,9 @@ std::optional<TokenMergingConfig> UNet::merging_for(const Tensor& x, std::span<c
 }
 
 Tensor UNet::operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
-                        const BlockObserver& observe, const UNetShortcuts& shortcuts) const {
+                        const BlockObserver& observe, const UNetShortcuts& shortcuts,
+                        std::span<const Tensor> steering) const {
+  EASEL_ASSERT(steering.empty() || steering.size() == input_blocks_.size() + 2);
   const Tensor sinusoids = timestep_embedding(x.device(), timesteps, config_.model_channels);
   Tensor time = time_embed2_(time_embed1_(sinusoids, {.activation = Activation::silu}));  // [n, time_width]
   time = observed(observe, time, "time_embed");
@@ -124,9 +126,12 @@ Tensor UNet::operator()(const Tensor& x, std::span<const float> timesteps, const
   }
 
   Tensor h = is_reused ? *deep->feature : middle(skips.back(), time, conditioning, observe);
+  if (!is_reused && !steering.empty()) h = h + steering.back();
   for (size_t i = output_blocks_.size() - skips.size(); i < output_blocks_.size(); ++i) {
     if (deep != nullptr && skips.size() == static_cast<size_t>(deep->branch) + 1) deep->feature = h;
-    h = ops::concat_channels(h, take_last(skips));
+    Tensor skip = take_last(skips);
+    if (!steering.empty()) skip = skip + steering[skips.size()];
+    h = ops::concat_channels(h, skip);
     h = observed(observe, output_blocks_[i](h, time, conditioning.output_[i], at_size(merging, h)), "output_blocks.{}",
                  i);
   }

@@ -40,8 +40,11 @@ class UNet {
 
   // x [n, h, w, in_channels] with h and w multiples of config().size_divisor(), n timesteps (they may be fractional)
   // -> [n, h, w, out_channels]
+  // steering: nothing, or what is added to each skip, in the order of the input blocks, and last to the middle
+  // (ControlNet, Zhang et al. 2023).
   Tensor operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
-                    const BlockObserver& observe = {}, const UNetShortcuts& shortcuts = {}) const;
+                    const BlockObserver& observe = {}, const UNetShortcuts& shortcuts = {},
+                    std::span<const Tensor> steering = {}) const;
 
  private:
   // Nothing if no tokens are merged.

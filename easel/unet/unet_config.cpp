@@ -71,6 +71,15 @@ void check_channels(const Weights& weights, const UNetConfig& config) {
 
 }  // namespace
 
+std::vector<int64_t> skip_channels(const UNetConfig& config) {
+  std::vector<int64_t> channels = {config.model_channels};
+  for (const UNetLevel& level : config.levels) {
+    const bool is_last = &level == &config.levels.back();
+    channels.insert(channels.end(), static_cast<size_t>(config.res_blocks + (is_last ? 0 : 1)), level.channels);
+  }
+  return channels;
+}
+
 UNetConfig UNetConfig::from(const Weights& weights) {
   UNetConfig config;
   config.model_channels = read_size(weights, "input_blocks.0.0.weight", 4, 0);

@@ -42,4 +42,7 @@ struct UNetConfig {
   static UNetConfig from(const Weights& weights);
 };
 
+// Channels of every input block's output, that of the first convolution first: what the output blocks take as skips.
+std::vector<int64_t> skip_channels(const UNetConfig& config);
+
 }  // namespace easel

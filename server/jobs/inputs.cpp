@@ -5,6 +5,7 @@
 #include "easel/base/base64.h"
 #include "easel/base/error.h"
 #include "easel/base/file.h"
+#include "easel/base/text.h"
 #include "easel/image/codec.h"
 #include "easel/image/grey16.h"
 
@@ -14,6 +15,7 @@ namespace {
 constexpr const char* kInitImage = "init_image";
 constexpr const char* kMask = "mask";
 constexpr const char* kDepthMap = "depth_map";
+constexpr std::string_view kControlImage = "control_image_";  // followed by the ControlNet's index
 
 using Inputs = std::vector<DetachedRequest::Input>;
 
@@ -22,6 +24,10 @@ Inputs images_of(const Request& request) {
   if (request.init_image) inputs.push_back({kInitImage, encode_image(*request.init_image)});
   if (request.mask) inputs.push_back({kMask, encode_mask(*request.mask)});
   if (request.depth_map) inputs.push_back({kDepthMap, encode_grey16(*request.depth_map)});
+  for (size_t i = 0; i < request.controls.size(); ++i) {
+    const auto& image = request.controls[i].image;
+    if (image) inputs.push_back({fmt::format("{}{}", kControlImage, i), encode_image(*image)});
+  }
   return inputs;
 }
 
@@ -48,7 +54,13 @@ JobRequest attach_images(const std::string& text, const std::filesystem::path& f
                          const std::vector<std::string>& names) {
   auto json = nlohmann::json::parse(text);
   for (const std::string& name : names) {
-    json[name] = to_base64(MappedFile::open(input_file(folder, job, name))->bytes());
+    const std::string file = to_base64(MappedFile::open(input_file(folder, job, name))->bytes());
+    if (name.starts_with(kControlImage)) {
+      const auto index = parse_number<int64_t>(name.substr(kControlImage.size()));
+      json.at("controls").at(static_cast<size_t>(index.value_or(-1)))["image"] = file;
+    } else {
+      json[name] = file;
+    }
   }
   if (json.value("task", "") == kUpscaleTask) return parse_upscale_request(json.dump());
   return parse_request(json.dump());

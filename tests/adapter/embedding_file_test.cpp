@@ -1,0 +1,56 @@
+// Textual-inversion files.
+#include "easel/adapter/embedding_file.h"
+
+#include <gmock/gmock.h>
+
+#include <limits>
+
+#include "tests/checkpoint/expect_error.h"
+#include "tests/support/checkpoint_writer.h"
+
+namespace easel::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+EmbeddingFile embedding(std::vector<WeightData> tensors) {
+  return EmbeddingFile::from(*Checkpoint::from_tensors("file", std::move(tensors)));
+}
+
+TEST(EmbeddingFile, ReadsEveryForm) {
+  for (const char* name : {"emb_params", "string_to_param.*", "<cat-toy>"}) {
+    const EmbeddingFile two = embedding({f32_tensor(name, {2, 3})});
+    EXPECT_EQ(two.count, 2);
+    EXPECT_EQ(two.width, 3);
+    EXPECT_THAT(two.values, ElementsAre(0, 1, 2, 3, 4, 5));
+  }
+  EXPECT_EQ(embedding({f32_tensor("<x>", {768})}).count, 1);
+  EXPECT_EQ(embedding({f32_tensor("emb_params", {2, 3}), f32_tensor("step", {})}).count, 2);
+}
+
+TEST(EmbeddingFile, ReadsThePickleOfA1111) {
+  const WeightData one = f32_tensor("", {2, 3});
+  const std::vector<int64_t> sizes{2, 3}, strides{3, 1};
+  PickleWriter pickle;
+  pickle.raw("\x80\x02}(").text("string_to_token").raw("}").text("*").integer(265).raw("s").text("string_to_param");
+  pickle.raw("}").text("*").tensor("FloatStorage", "0", 6, 0, sizes, strides).raw("s").text("name").text("x").raw("u");
+  const auto file = parse(torch_zip_with_pickle(pickle.finish(), Bytes(one.bytes.begin(), one.bytes.end())));
+  EXPECT_THAT(EmbeddingFile::from(*file).values, ElementsAre(0, 1, 2, 3, 4, 5));
+}
+
+TEST(EmbeddingFile, RefusesWhatIsNone) {
+  const auto refusal = [](std::vector<WeightData> tensors) {
+    return message_of([&] { embedding(std::move(tensors)); });
+  };
+  EXPECT_THAT(refusal({f32_tensor("a", {2, 3}), f32_tensor("b", {2, 3})}),
+              HasSubstr("no textual-inversion embedding of one word: expected one tensor of vectors, found a [2, 3]"));
+  EXPECT_THAT(refusal({f32_tensor("emb_params", {2, 3, 4})}), HasSubstr("found emb_params [2, 3, 4]"));
+  EXPECT_THAT(refusal({f32_tensor("emb_params", {76, 3})}), HasSubstr("expected 1 to 75 vectors"));
+  EXPECT_THAT(refusal({f32_tensor("clip_g", {2, 4}), f32_tensor("clip_l", {2, 3})}), HasSubstr("for SDXL"));
+  EXPECT_THAT(refusal({f32_tensor("emb_params", {1, 1}, std::vector<float>{std::numeric_limits<float>::infinity()})}),
+              HasSubstr("not finite"));
+}
+
+}  // namespace
+}  // namespace easel::testing
