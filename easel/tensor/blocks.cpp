@@ -6,7 +6,7 @@
 #include "easel/base/error.h"
 #include "easel/tensor/blocks.h"
 // Per-target code.
-#include "easel/tensor/block_readers-inl.h"
+#include "easel/tensor/super_block_readers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace easel::HWY_NAMESPACE {

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "easel/tensor/block_readers-inl.h"
+#include "easel/backend/cpu/weight_readers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace easel::cpu::HWY_NAMESPACE {
@@ -22,40 +22,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Columns of a panel: two vectors.
 HWY_INLINE size_t PanelWidth() { return 2 * hn::Lanes(hn::ScalableTag<float>()); }
-
-// Element readers: Load gives Lanes(d) elements from `index` on as f32. Those of quantised types are in
-// block_readers-inl.h; kElements of a row take kBytes.
-struct F16Reader {
-  static constexpr size_t kElements = 1, kBytes = 2;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> Load(D d, const std::byte* row, size_t index) {
-    const hn::Rebind<uint16_t, D> du;
-    const hn::Rebind<hwy::float16_t, D> dh;
-    return hn::PromoteTo(d, hn::BitCast(dh, hn::LoadU(du, reinterpret_cast<const uint16_t*>(row + 2 * index))));
-  }
-};
-struct Bf16Reader {
-  static constexpr size_t kElements = 1, kBytes = 2;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> Load(D d, const std::byte* row, size_t index) {
-    const hn::Rebind<uint16_t, D> du;
-    const hn::RebindToUnsigned<D> du32;
-    const auto bits = hn::LoadU(du, reinterpret_cast<const uint16_t*>(row + 2 * index));
-    return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du32, bits)));
-  }
-};
-struct F32Reader {
-  static constexpr size_t kElements = 1, kBytes = 4;
-  template <class D>
-  static HWY_INLINE hn::Vec<D> Load(D d, const std::byte* row, size_t index) {
-    return hn::LoadU(d, reinterpret_cast<const float*>(row + 4 * index));
-  }
-};
-
-template <class Reader>
-HWY_INLINE constexpr size_t BytesOf(size_t elements) {
-  return elements / Reader::kElements * Reader::kBytes;
-}
 
 inline constexpr size_t kPackChunk = 64;  // columns transposed at a time, so that the scratch stays in the L1 cache
 inline constexpr size_t kPrefetchAhead = 256;  // columns; rows lie far apart, so the processor does not foresee them
