@@ -8,6 +8,7 @@
 #include "easel/pipeline/upscaler.h"
 #include "tests/server/client.h"
 #include "tests/server/models_folder.h"
+#include "tests/support/checkpoint_writer.h"
 
 namespace easel::testing {
 namespace {
@@ -35,9 +36,10 @@ Image upscaled(double factor) {
 class A1111Models : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    models_ = std::make_unique<ModelsFolder>(std::initializer_list<const char*>{
-        "upscale/real-esrgan-x4.pth", "models/vae-bf16.safetensors", "models/sd2-depth-tiny.safetensors"});
+    models_ = std::make_unique<ModelsFolder>(
+        std::initializer_list<const char*>{"upscale/real-esrgan-x4.pth", "models/vae-bf16.safetensors"});
     folder_ = std::make_unique<TemporaryFolder>();
+    models_->add(assemble_sd2_depth_tiny(folder_->path()), "depth.safetensors");
     server_ = std::make_unique<server::Server>(test_options(folder_->path()));
   }
   static void TearDownTestSuite() {
@@ -72,7 +74,7 @@ TEST_F(A1111Models, ListsNameThem) {
   EXPECT_EQ(network["name"], "real-esrgan-x4");
   EXPECT_EQ(network["scale"], 4);
   EXPECT_THAT(names("sd-vae", "model_name"), ::testing::ElementsAre("vae-bf16.safetensors"));
-  EXPECT_THAT(names("sd-models", "model_name"), Contains("sd2-depth-tiny"));
+  EXPECT_THAT(names("sd-models", "model_name"), Contains("depth"));
   EXPECT_THAT(names("sd-models", "model_name"), ::testing::Not(Contains("real-esrgan-x4")));
 }
 
@@ -114,7 +116,7 @@ TEST_F(A1111Models, ADepthModelSeesTheDepthOfAnInitialImage) {
                   {"steps", 2},
                   {"seed", 5},
                   {"save_images", true},
-                  {"override_settings", {{"sd_model_checkpoint", "sd2-depth-tiny"}}}};
+                  {"override_settings", {{"sd_model_checkpoint", "depth"}}}};
   const Response response = client_.post("/sdapi/v1/img2img", body);
   ASSERT_EQ(response.status, 200) << response.body;
   EXPECT_EQ(client_.get("/api/v1/jobs?limit=1").json()["jobs"][0]["request"]["task"], "depth2img");

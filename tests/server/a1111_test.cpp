@@ -301,7 +301,7 @@ TEST_F(A1111, ClipSkipIsASetting) {
   EXPECT_EQ(client_.get("/sdapi/v1/options").json()["CLIP_stop_at_last_layers"], 2);
   EXPECT_EQ(image_from(draw().json()["images"][0]), image_from(second.json()["images"][0]));
   client_.post("/sdapi/v1/options", {{"CLIP_stop_at_last_layers", 1}});
-  EXPECT_EQ(detail({{"override_settings", {{"CLIP_stop_at_last_layers", 13}}}})["loc"][1], "CLIP_stop_at_last_layers");
+  EXPECT_EQ(detail({{"override_settings", {{"CLIP_stop_at_last_layers", 13}}}})["loc"][2], "CLIP_stop_at_last_layers");
 }
 
 TEST_F(A1111, CheckpointsAreUnloadedAndLoaded) {
