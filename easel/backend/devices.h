@@ -25,7 +25,7 @@ struct DeviceOptions {
 // Throws Error invalid_request for an unknown name or a thread count out of 1..1024.
 std::shared_ptr<const Device> open_device(const DeviceOptions& options = {});
 
-// What this machine reaches on a large f32 matrix product, measured now, in about a second. threads as above.
+// What this machine reaches on a large f32 matrix product, measured now, in a second or two. threads as above.
 double matmul_gflops(int threads = 0);
 
 // Whether this processor multiplies 8-bit integers faster than floats (VNNI).

@@ -43,9 +43,10 @@ struct Bounded {
 };
 
 Bounded bounded_dot(std::span<const float> x, std::span<const float> w) {
+  const double x_step = step_of_row(x), w_step = step_of_weights(w);
   Bounded out;
   for (size_t i = 0; i < x.size(); ++i) {
-    out.add(static_cast<double>(x[i]), step_of_row(x), static_cast<double>(w[i]), step_of_weights(w));
+    out.add(static_cast<double>(x[i]), x_step, static_cast<double>(w[i]), w_step);
   }
   return out;
 }
@@ -180,6 +181,7 @@ TEST(Int8, ConvolutionIsTheDefinitionButForRounding) {
       const int64_t column = index / c.c_out % w * c.stride, row = index / (c.c_out * w) % h * c.stride;
       const std::span<const float> taps =
           std::span(weights).subspan(static_cast<size_t>(channel * c.c_in * 9), static_cast<size_t>(c.c_in * 9));
+      const double taps_step = step_of_weights(taps);
       Bounded expected;
       for (int64_t tap = 0; tap < 9; ++tap) {
         int64_t y = row + tap / 3 - c.top, x_at = column + tap % 3 - 1;
@@ -190,9 +192,10 @@ TEST(Int8, ConvolutionIsTheDefinitionButForRounding) {
         if (y < 0 || y >= c.h || x_at < 0 || x_at >= c.w) continue;
         const auto pixel = x.data().subspan(static_cast<size_t>(((image * c.h + y) * c.w + x_at) * c.c_in),
                                             static_cast<size_t>(c.c_in));
+        const double pixel_step = step_of_row(pixel);
         for (size_t i = 0; i < pixel.size(); ++i) {
-          expected.add(static_cast<double>(pixel[i]), step_of_row(pixel),
-                       static_cast<double>(taps[i * 9 + static_cast<size_t>(tap)]), step_of_weights(taps));
+          expected.add(static_cast<double>(pixel[i]), pixel_step,
+                       static_cast<double>(taps[i * 9 + static_cast<size_t>(tap)]), taps_step);
         }
       }
       expected.sum += static_cast<double>(biases[static_cast<size_t>(channel)]) +

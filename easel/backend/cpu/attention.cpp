@@ -13,6 +13,7 @@
 #include "easel/backend/cpu/weight_rows.h"
 // Per-target code.
 #include "easel/backend/cpu/gemm-inl.h"
+#include "easel/backend/cpu/gemm_wide-inl.h"
 #include "easel/backend/cpu/pack-inl.h"
 #include "easel/backend/cpu/simd_math-inl.h"
 
