@@ -75,8 +75,7 @@ void add_machine_options(CLI::App& command, ModelArgs& args) {
   command.add_option("--memory-limit", args.memory_limit, "Use at most so much memory: 6GB, 500MB")
       ->type_name("SIZE")
       ->group(machine);
-  command
-      .add_flag("--low-memory", args.low_memory, "Read weights from the file at each use: slow, takes little memory")
+  command.add_flag("--low-memory", args.low_memory, "Take as little memory as there can be, and more time")
       ->group(machine);
 }
 

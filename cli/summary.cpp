@@ -36,10 +36,10 @@ std::string summary_text(const Result& result, Seconds total) {
   const Request& request = result.request;
   const bool watermarked = std::any_of(result.images.begin(), result.images.end(),
                                        [](const GeneratedImage& image) { return image.watermarked; });
-  return fmt::format("seed {}: {}x{}, {} steps of {}, {:.1f} s ({:.2f} s/step), peak memory {}, {}", *request.seed,
-                     *request.width_px, *request.height_px, *request.steps, *request.sampler, total.count(),
-                     seconds_per_step(result.times), format_bytes(peak_resident_bytes()),
-                     watermarked ? "watermarked" : "no watermark");
+  return fmt::format("seed {}: {}x{}, {} steps of {}, {:.1f} s ({:.2f} s/step), peak memory {} of {} planned, {}",
+                     *request.seed, *request.width_px, *request.height_px, *request.steps, *request.sampler,
+                     total.count(), seconds_per_step(result.times), format_bytes(peak_resident_bytes()),
+                     format_bytes(result.planned_bytes), watermarked ? "watermarked" : "no watermark");
 }
 
 std::vector<std::pair<std::string, double>> stage_seconds(const StageTimes& times, Seconds total) {
@@ -66,6 +66,7 @@ std::string summary_json(const Result& result, const ModelDescription& model, co
   for (const auto& [stage, seconds] : stage_seconds(times, total)) json["seconds"][stage] = seconds;
   json["steps_done"] = times.network_steps;
   json["seconds_per_step"] = seconds_per_step(times);
+  json["planned_rss_bytes"] = result.planned_bytes;
   json["peak_rss_bytes"] = peak_resident_bytes();
   json["peak_tensor_bytes"] = result.peak_tensor_bytes;
   json["warnings"] = result.warnings;

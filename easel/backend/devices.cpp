@@ -3,6 +3,7 @@
 #include "easel/backend/cpu/cpu_backend.h"
 #include "easel/backend/cpu/int8_dot.h"
 #include "easel/backend/cpu/matmul_rate.h"
+#include "easel/backend/cpu/planning_backend.h"
 #include "easel/base/error.h"
 #include "easel/base/system.h"
 
@@ -26,5 +27,12 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
 bool int8_is_fast() { return cpu::int8_variants().front().is_fast; }
 
 double matmul_gflops(int threads) { return cpu::matmul_gflops(threads > 0 ? threads : processor_count()); }
+PlanningDevice open_planning_device(int threads, std::function<bool(std::string_view)> int8_weights) {
+  auto allocator = std::make_unique<CountingAllocator>();
+  CountingAllocator& memory = *allocator;
+  auto backend = std::make_shared<cpu::PlanningBackend>(threads > 0 ? threads : processor_count(),
+                                                        std::move(int8_weights), memory);
+  return {std::make_shared<const Device>(DeviceKind::cpu, "plan", std::move(allocator), std::move(backend)), memory};
+}
 
 }  // namespace easel

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "easel/backend/profile.h"
+#include "easel/tensor/counting_allocator.h"
 #include "easel/tensor/device.h"
 
 namespace easel {
@@ -30,5 +31,13 @@ double matmul_gflops(int threads = 0);
 
 // Whether this processor multiplies 8-bit integers faster than floats (VNNI).
 bool int8_is_fast();
+
+// A device that takes the memory which the CPU device would take for an operation, and computes nothing.
+struct PlanningDevice {
+  std::shared_ptr<const Device> device;
+  CountingAllocator& memory;  // of the device
+};
+// int8_weights: as DeviceOptions has it
+PlanningDevice open_planning_device(int threads, std::function<bool(std::string_view)> int8_weights = {});
 
 }  // namespace easel

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -91,12 +92,19 @@ int create_aside(const std::filesystem::path& path, std::filesystem::path& part)
   return fd;
 }
 
-std::span<const std::byte> page_aligned(std::span<const std::byte> range) {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
-  if (end <= begin) return {};
-  return {reinterpret_cast<const std::byte*>(begin), end - begin};
+// Linux maps the pages around one that is touched, in blocks of this size.
+constexpr uintptr_t kReadAroundBytes = 64 << 10;
+
+// The blocks that `range` lies in, as far as they are part of the mapping `all`, which begins at a page.
+std::span<const std::byte> blocks_around(std::span<const std::byte> range, std::span<const std::byte> all) {
+  if (range.empty()) return {};
+  const auto first = reinterpret_cast<uintptr_t>(range.data());
+  const uintptr_t last = first + range.size();
+  const auto all_begin = reinterpret_cast<uintptr_t>(all.data());
+  const uintptr_t begin = std::max(all_begin, first / kReadAroundBytes * kReadAroundBytes);
+  const uintptr_t end =
+      std::min(all_begin + all.size(), (last + kReadAroundBytes - 1) / kReadAroundBytes * kReadAroundBytes);
+  return all.subspan(begin - all_begin, end - begin);
 }
 
 }  // namespace
@@ -120,12 +128,12 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::prefetch(std::span<const std::byte> range) const {
-  const auto pages = page_aligned(range);
+  const auto pages = blocks_around(range, bytes_);
   if (!pages.empty()) ::madvise(const_cast<std::byte*>(pages.data()), pages.size(), MADV_WILLNEED);
 }
 
 void MappedFile::release_pages(std::span<const std::byte> range) const {
-  const auto pages = page_aligned(range);
+  const auto pages = blocks_around(range, bytes_);
   if (!pages.empty()) ::madvise(const_cast<std::byte*>(pages.data()), pages.size(), MADV_DONTNEED);
 }
 

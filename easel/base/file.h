@@ -28,7 +28,8 @@ class MappedFile {
 
   // Asks the system to read `range` ahead of its use.
   void prefetch(std::span<const std::byte> range) const;
-  // Gives the physical pages of `range` back; reading it again reads the file again.
+  // Gives the physical pages of `range` back, and what the system read around it; reading it again reads the file
+  // again.
   void release_pages(std::span<const std::byte> range) const;
 
  private:

@@ -108,10 +108,11 @@ uint64_t rlimit_available_bytes(decltype(RLIMIT_AS) resource, const std::string&
 MemoryInfo memory_info(const std::filesystem::path& root) {
   const uint64_t total = kilobytes_after("MemTotal:", root / "proc/meminfo").value_or(0);
   const uint64_t available = kilobytes_after("MemAvailable:", root / "proc/meminfo").value_or(total);
+  const uint64_t resident = std::min(available, cgroups_available_bytes(root));
   return {.total_bytes = total,
-          .available_bytes =
-              std::min({available, cgroups_available_bytes(root), rlimit_available_bytes(RLIMIT_AS, "VmSize:"),
-                        rlimit_available_bytes(RLIMIT_DATA, "VmData:")})};
+          .available_bytes = std::min(
+              {resident, rlimit_available_bytes(RLIMIT_AS, "VmSize:"), rlimit_available_bytes(RLIMIT_DATA, "VmData:")}),
+          .resident_bytes = resident};
 }
 
 uint64_t resident_bytes() { return kilobytes_after("VmRSS:", kProcessStatus).value_or(0); }

@@ -9,6 +9,8 @@ namespace easel {
 struct MemoryInfo {
   uint64_t total_bytes;      // physical memory of the machine
   uint64_t available_bytes;  // what this process can still take: free memory, cgroup and ulimit considered
+  // The same without `ulimit -v` and `-d`, which count files as soon as they are mapped and only what is allocated.
+  uint64_t resident_bytes;
 };
 // `root` stands in for the file system's root in tests.
 MemoryInfo memory_info(const std::filesystem::path& root = "/");

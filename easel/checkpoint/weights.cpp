@@ -56,8 +56,8 @@ std::string misfit(const WeightData& found, const std::string& name, const Shape
   return {};
 }
 
-Parameter absent(const std::string& name, Residency residency) {
-  return Parameter({.name = name, .shape = {0}, .dtype = DType::f32, .bytes = {}, .owner = nullptr}, residency);
+Parameter absent(const std::string& name) {
+  return Parameter({.name = name, .shape = {0}, .dtype = DType::f32, .bytes = {}, .owner = nullptr});
 }
 
 void add_once(std::vector<std::string>& list, const std::string& text) {
@@ -90,19 +90,19 @@ struct Weights::State {
   };
   std::shared_ptr<const Checkpoint> base;
   std::vector<Overlay> overlays;  // the last one that applies wins
-  Residency residency;
+  ResidencyPlan residency;
   std::map<std::string, Faults> faults;  // by file
 };
 
-Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, Residency residency)
+Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, ResidencyPlan residency)
     : state_(std::make_shared<State>()) {
   EASEL_ASSERT(checkpoint != nullptr);
   state_->base = std::move(checkpoint);
-  state_->residency = residency;
+  state_->residency = std::move(residency);
 }
 
-Weights::Weights(std::vector<WeightData> tensors, Residency residency)
-    : Weights(Checkpoint::from_tensors("tensors in memory", std::move(tensors)), residency) {}
+Weights::Weights(std::vector<WeightData> tensors, ResidencyPlan residency)
+    : Weights(Checkpoint::from_tensors("tensors in memory", std::move(tensors)), std::move(residency)) {}
 
 Weights Weights::operator/(std::string_view component) const {
   Weights below(*this);
@@ -130,7 +130,7 @@ Parameter Weights::parameter(std::string_view name, const Shape& expected) const
   if (auto found = optional_parameter(name, expected)) return *found;
   const Place place = place_of(full_name(name));
   add_once(state_->faults[place.checkpoint->file()].missing, place.name);
-  return absent(place.name, state_->residency);
+  return absent(place.name);
 }
 
 std::optional<Parameter> Weights::optional_parameter(std::string_view name, const Shape& expected) const {
@@ -139,11 +139,11 @@ std::optional<Parameter> Weights::optional_parameter(std::string_view name, cons
   if (found == nullptr) return std::nullopt;
   if (const std::string fault = misfit(*found, place.name, expected); !fault.empty()) {
     add_once(state_->faults[place.checkpoint->file()].wrong, fault);
-    return absent(place.name, state_->residency);
+    return absent(place.name);
   }
   WeightData data = *found;
   data.shape = expected;
-  return Parameter(std::move(data), state_->residency);
+  return Parameter(std::move(data), state_->residency.of(full_name(name)));
 }
 
 bool Weights::has(std::string_view name) const {
@@ -170,6 +170,14 @@ Weights Weights::overlay(std::string_view prefix, std::shared_ptr<const Checkpoi
   const bool keeps_prefix = other->has_prefix(with_dot);
   state->overlays.push_back({.prefix = with_dot, .checkpoint = std::move(other), .keeps_prefix = keeps_prefix});
   return Weights(std::move(state));
+}
+
+Weights Weights::staying(ResidencyPlan residency) const {
+  auto state = std::make_shared<State>(*state_);
+  state->residency = std::move(residency);
+  Weights weights(std::move(state));
+  weights.path_ = path_;
+  return weights;
 }
 
 void Weights::require_complete() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "easel/checkpoint/checkpoint.h"
+#include "easel/checkpoint/residency_plan.h"
 #include "easel/tensor/parameter.h"
 
 namespace easel {
@@ -17,9 +18,9 @@ namespace easel {
 // threads.
 class Weights {
  public:
-  explicit Weights(std::shared_ptr<const Checkpoint> checkpoint, Residency residency = Residency::packed);
+  explicit Weights(std::shared_ptr<const Checkpoint> checkpoint, ResidencyPlan residency = {});
   // From tensors in memory, for tests.
-  explicit Weights(std::vector<WeightData> tensors, Residency residency = Residency::packed);
+  explicit Weights(std::vector<WeightData> tensors, ResidencyPlan residency = {});
 
   // The weights below `component`: (weights / "encoder" / "layers.0").parameter("weight", ...).
   Weights operator/(std::string_view component) const;
@@ -40,6 +41,9 @@ class Weights {
   // prefix. A component of which `other` has nothing at all (a VAE file without encoder) still comes from here.
   // The result is a root with a list of faults of its own.
   Weights overlay(std::string_view prefix, std::shared_ptr<const Checkpoint> other) const;
+
+  // The same weights, of which the parameters that are read from now on stay as another plan says.
+  Weights staying(ResidencyPlan residency) const;
 
   // Throws one Error bad_checkpoint that names the file, the missing tensors and those with another shape.
   void require_complete() const;

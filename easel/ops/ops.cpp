@@ -92,9 +92,10 @@ Tensor group_norm(const Tensor& x, const Parameter& weight, const Parameter& bia
 ChannelSums channel_sums(const Tensor& x) {
   EASEL_ASSERT(x.shape().rank() == 4 && x.dim(0) == 1 && x.count() > 0);
   const int64_t c = x.dim(3);
-  ChannelSums sums{.pivot = x.reshape({x.count() / c, c}).slice(0, 1).reshape({c}).clone(),
+  ChannelSums sums{.pivot = Tensor::empty(x.device(), {c}),
                    .sums = Tensor::empty(x.device(), {2, c}, DType::f64),
                    .pixels = x.count() / c};
+  copy_into(x.reshape({x.count() / c, c}).slice(0, 1).reshape({c}), sums.pivot);
   x.device().backend().channel_sums(x, sums.pivot, nullptr, sums.sums);
   return sums;
 }

@@ -52,10 +52,11 @@ void PromptGuidance::regroup(const std::vector<Row>& rows) {
   contexts_ = contexts;
   groups_.clear();
   for (size_t i = 0; i < rows.size(); ++i) {
-    const auto same_length = [&](const Group& group) {
-      return group.contexts.front()->dim(1) == rows[i].context->dim(1);
+    const auto takes = [&](const Group& group) {
+      const bool has_room = task_.rows_at_once == 0 || static_cast<int64_t>(group.rows.size()) < task_.rows_at_once;
+      return has_room && group.contexts.front()->dim(1) == rows[i].context->dim(1);
     };
-    auto group = std::find_if(groups_.begin(), groups_.end(), same_length);
+    auto group = std::find_if(groups_.begin(), groups_.end(), takes);
     if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{});
     group->rows.push_back(i);
     group->contexts.push_back(rows[i].context);

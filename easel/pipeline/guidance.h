@@ -24,7 +24,7 @@ class PromptGuidance {
     const Tensor* context;  // [1, t, width]
   };
   struct Group {
-    std::vector<size_t> rows;  // whose contexts are of one length
+    std::vector<size_t> rows;  // whose contexts are of one length, as many as memory holds
     std::vector<const Tensor*> contexts;
     std::optional<UNet::Conditioning> conditioning;
     std::vector<ControlNet::Conditioning> controls;

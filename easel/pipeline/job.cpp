@@ -6,7 +6,7 @@
 
 #include "easel/base/error.h"
 #include "easel/base/log.h"
-#include "easel/base/system.h"
+#include "easel/base/text.h"
 #include "easel/image/tensor_image.h"
 #include "easel/image/watermark.h"
 #include "easel/pipeline/depth_estimator.h"
@@ -122,14 +122,15 @@ void Job::plan() {
   if (request_.variation_strength && !request_.variation_seed) request_.variation_seed = random_seed();
   choose_size();
   if (!workshop_.model.parameterization()) {
-    memory_for(with_model_defaults(Parameterization::eps));
+    keep_to(memory_for(with_model_defaults(Parameterization::eps)));
     find_parameterization();
   }
   request_ = with_model_defaults(*workshop_.model.parameterization());
   check(request_);
   check_eta(request_);
-  memory_ = memory_for(request_);
   workshop_.model.set_padding(request_.tiling ? PaddingMode::circular : PaddingMode::zeros);
+  keep_to(memory_for(request_));
+  log::debug("memory: needs {}; {}", format_bytes(memory_.needed_bytes), describe(memory_));
   batches_ = plan_batches(request_, *request_.seed);
 }
 
@@ -162,19 +163,40 @@ MemoryPlan Job::memory_for(const Request& request) const {
                      .height_px = *last.height_px,
                      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
                      .latents = latents_per_image(request),
-                     .decodes_between = request.hires_upscaler == HiresUpscaler::lanczos,
+                     .from_image = request.task != Task::txt2img || request.hires_upscaler == HiresUpscaler::lanczos,
+                     .estimates_depth = request.task == Task::depth2img && !request.depth_map,
                      .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
                      .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
                      .loras = workshop_.model.lora_need(loras_),
                      .control_bytes = control_bytes_for(last)};
-  const uint64_t ours = workshop_.device.allocator().bytes_in_use();  // weights that are packed already
-  return plan_memory(workshop_.model, size,
-                     std::min(memory_info().available_bytes + ours, workshop_.memory_limit_bytes));
+  const MemoryAllowance allowance =
+      memory_allowance(workshop_.memory_limit_bytes, workshop_.low_memory, workshop_.device);
+  return plan_memory(workshop_.model, size, allowance, workshop_.threads);
+}
+
+void Job::keep_to(const MemoryPlan& plan) {
+  memory_ = plan;
+  result_.planned_bytes = plan.needed_bytes;
+  workshop_.model.arrange(plan.modes.residency, plan.modes.encoder_bands, plan.modes.decoder_bands);
+  if (!plan.stages_apart) workshop_.device.allocator().set_budget(std::nullopt);
+}
+
+// Before a stage: the one before gives its memory back, if the plan wants it.
+void Job::enter(MemoryStage stage) {
+  if (!memory_.stages_apart) return;
+  Allocator& allocator = workshop_.device.allocator();
+  workshop_.model.unload_all();
+  allocator.set_budget(0);
+  if (const auto budget = memory_.budgets.find(stage); budget != memory_.budgets.end()) {
+    allocator.set_budget(budget->second);
+  }
 }
 
 void Job::find_parameterization() {
   const Timed timed(result_.times.text);
+  enter(MemoryStage::text);
   workshop_.prompts.prepare(workshop_.model, workshop_.device, {""}, {}, [](const std::string&) {});
+  enter(MemoryStage::sampling);
   const ProbeResult probe = probe_parameterization(workshop_.model.unet(), workshop_.prompts[""]);
   log::debug("probe: correlation of input and output {:.3f}", probe.likeness);
   if (!probe.certain) {
@@ -194,6 +216,7 @@ void Job::apply_loras() {
 
 void Job::encode_prompts() {
   const Timed timed(result_.times.text);
+  enter(MemoryStage::text);
   tell(Stage::text, 0, 1);
   if (workshop_.prompts.size() > kMaxKnownPrompts) workshop_.prompts.forget();
   std::vector<std::string> prompts;
@@ -221,6 +244,7 @@ void Job::encode_prompts() {
 void Job::encode_image() {
   if (request_.task == Task::txt2img) return;
   const Timed timed(result_.times.encoding);
+  enter(MemoryStage::encoding);
   tell(Stage::encoding, 0, 1);
   image_start_.emplace(workshop_.model, workshop_.device, request_, Canvas(request_), watch_cancel());
   tell(Stage::encoding, 1, 1);
@@ -229,20 +253,25 @@ void Job::encode_image() {
 Tensor Job::sample_batch(const Batch& batch) {
   const Timed timed(result_.times.sampling);
   const Model& model = workshop_.model;
+  enter(MemoryStage::sampling);
   const Shape shape = latent_shape(model, request_, static_cast<int64_t>(batch.size()));
   noise_->begin(batch);
   StartingPoint start = image_start_ ? image_start_->begin(*noise_, shape)
                                      : StartingPoint{.noise = noise_->start(workshop_.device, shape)};
   LatentTask first{model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()};
   first.controls = controls_for(request_);
+  first.rows_at_once = memory_.modes.rows_at_once;
   const Tensor latent = run_sampler(first, *noise_);
   const std::optional<Request> second = hires_request(request_);
   if (!second) return latent;
   hires_noise_->begin(batch);
+  if (second->hires_upscaler == HiresUpscaler::lanczos) enter(MemoryStage::decoding);
   start = hires_start(model, *second, latent, *hires_noise_, watch_cancel());
   LatentTask again{model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()};
   again.first_pass_steps = request_.steps;
   again.controls = controls_for(*second);
+  again.rows_at_once = memory_.modes.rows_at_once;
+  if (second->hires_upscaler == HiresUpscaler::lanczos) enter(MemoryStage::sampling);
   return run_sampler(again, *hires_noise_, step_count(first));
 }
 
@@ -276,7 +305,7 @@ void Job::decode_batch(const Batch& batch, const Tensor& latent) {
   const Timed timed(result_.times.decoding);
   const auto count = static_cast<int64_t>(batch.size());
   tell(Stage::decoding, 0, count);
-  if (memory_.unload_unet_before_decode) workshop_.model.unload_unet();
+  enter(MemoryStage::decoding);
   for (int64_t i = 0; i < count; ++i) {
     stop_if_cancelled();
     const Tensor pixels = decode_latent(workshop_.model, latent.slice(i, i + 1), watch_cancel());
@@ -292,7 +321,7 @@ void Job::show_intermediates(std::span<const PlannedImage> batch, const Tensor& 
   {
     const Timed timed(spent);
     const Model& model = workshop_.model;
-    if (memory_.unload_unet_before_decode) workshop_.model.unload_unet();
+    enter(MemoryStage::decoding);
     for (size_t i = 0; i < batch.size(); ++i) {
       stop_if_cancelled();
       const auto at = static_cast<int64_t>(i);
@@ -302,6 +331,7 @@ void Job::show_intermediates(std::span<const PlannedImage> batch, const Tensor& 
       callbacks_.on_intermediate(
           {.estimate = finished(batch[i], pixels), .index = result_.images.size() + i, .step = step});
     }
+    enter(MemoryStage::sampling);
   }
   result_.times.decoding += spent;
   result_.times.sampling -= spent;
@@ -331,7 +361,7 @@ void Job::warn(const std::string& text) {
 
 // denoised [n, h, w, c]
 void Job::show_preview(const Tensor& denoised) {
-  if (!callbacks_.on_preview || memory_.unload_unet_before_decode) return;
+  if (!callbacks_.on_preview || memory_.stages_apart) return;
   callbacks_.on_preview(preview_(workshop_.model, denoised));
 }
 

@@ -29,6 +29,8 @@ struct Workshop {
   PromptEncoder& prompts;
   uint64_t memory_limit_bytes;
   JobAdapters* adapters = nullptr;  // nullptr: none, for an upscaler
+  bool low_memory = false;
+  int threads = 0;
 };
 
 class Job {
@@ -46,6 +48,8 @@ class Job {
   void choose_size();
   Request with_model_defaults(Parameterization parameterization) const;
   MemoryPlan memory_for(const Request& request) const;
+  void keep_to(const MemoryPlan& plan);
+  void enter(MemoryStage stage);
   void find_parameterization();
   void apply_loras();
   std::vector<Control> controls_for(const Request& pass);

@@ -27,6 +27,7 @@ struct LatentTask {
   std::optional<Network> network = {};           // in the place of the model's own: it predicts the same
   std::optional<int64_t> first_pass_steps = {};  // of the pass before this one
   std::vector<Control> controls = {};
+  int64_t rows_at_once = 0;  // that the network sees: 0 for all, or fewer where memory is short
 };
 
 // The steps that the task takes; none if the initial image stays as it is.

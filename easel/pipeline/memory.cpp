@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "easel/base/error.h"
-#include "easel/base/text.h"
-
 namespace easel {
 namespace {
 
@@ -30,17 +27,6 @@ int64_t skip_floats(const UNetConfig& config, int64_t rows, int64_t columns) {
     count += (config.res_blocks + 1) * pixels * config.levels[level].channels;
   }
   return count;
-}
-
-[[noreturn]] void refuse(const Model& model, const JobSize& job, uint64_t needed, uint64_t available) {
-  std::vector<std::string> cures = {"a smaller --width and --height"};
-  if (job.batch > 1) cures.push_back("a smaller --batch-size");
-  if (4 * kept_int8_bytes(model, model.weight_bytes().unet) > needed) cures.push_back("--low-memory");
-  throw Error(
-      ErrorCode::out_of_memory,
-      "{}x{} in batches of {} with {} needs about {} of memory, but {} can be had; try {}, or close other programs",
-      job.width_px, job.height_px, job.batch, model.name(), format_bytes(needed), format_bytes(available),
-      fmt::join(cures, " or "));
 }
 
 }  // namespace
@@ -115,29 +101,6 @@ uint64_t less_work_bytes(const UNetConfig& config, const JobSize& job, int64_t r
   if (job.merges_tokens) bytes += token_merging_bytes(config, rows, columns, latents);
   if (job.cache_branch) bytes += deep_feature_bytes(config, *job.cache_branch, rows, columns, latents);
   return bytes;
-}
-
-MemoryPlan plan_memory(const Model& model, const JobSize& job, uint64_t available_bytes) {
-  const int64_t rows = job.height_px / model.vae_factor();
-  const int64_t columns = job.width_px / model.vae_factor();
-  const int64_t latents = job.latents * job.batch;
-  const Model::WeightBytes& weights = model.weight_bytes();
-  const uint64_t base = kProgramBytes + kLargestPackingBytes + job.loras.kept_bytes;
-  const uint64_t unet_weights = kept_int8_bytes(model, weights.unet);
-  const uint64_t text = kept_weight_bytes(model, weights.text_encoder);
-  const uint64_t sampling = unet_weights + job.control_bytes +
-                            unet_activation_bytes(model.unet().config(), rows, columns, latents) +
-                            less_work_bytes(model.unet().config(), job, rows, columns);
-  const uint64_t images = static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3;
-  const uint64_t decoding =
-      kept_int8_bytes(model, weights.vae_decoder) + images + decoder_activation_bytes(model, rows, columns);
-
-  const uint64_t together = base + std::max({text, sampling, unet_weights + decoding, job.loras.working_bytes});
-  const uint64_t apart = base + std::max({text, sampling, decoding, job.loras.working_bytes});
-  const uint64_t least = job.decodes_between ? together : apart;
-  if (least > available_bytes) refuse(model, job, least, available_bytes);
-  const bool unload = together > available_bytes;
-  return {.needed_bytes = unload ? apart : together, .unload_unet_before_decode = unload};
 }
 
 }  // namespace easel

@@ -13,9 +13,6 @@
 namespace easel {
 namespace {
 
-constexpr std::string_view kTextEncoder = "cond_stage_model";
-constexpr std::string_view kUnet = "model.diffusion_model";
-constexpr std::string_view kVae = "first_stage_model";
 constexpr std::string_view kStarterName = "starter";  // "easel.name" in the metadata
 
 ModelConfig config_of(const ModelOptions& options) {
@@ -185,7 +182,47 @@ const std::string& Model::hash(const std::function<void()>& pulse) {
 
 void Model::unload_text_encoder() { text_encoder_.emplace(weights_ / kTextEncoder); }
 
-void Model::unload_unet() { open_unet(); }
+void Model::unload_all() {
+  text_encoder_.emplace(weights_ / kTextEncoder);
+  open_unet();
+  open_tiny_vaes();
+  open_vae_decoder();
+  if (vae_encoder_) open_vae_encoder();
+  if (depth_network_) depth_network_.emplace(depth_weights(weights_, *checkpoint_));
+  if (const MappedFile* mapping = checkpoint_->mapping()) mapping->release_pages(mapping->bytes());
+}
+
+void Model::arrange(const ResidencyPlan& residency, VaeBands encoder, VaeBands decoder) {
+  if (residency == residency_ && encoder == encoder_bands_ && decoder == decoder_bands_) return;
+  residency_ = residency;
+  encoder_bands_ = encoder;
+  decoder_bands_ = decoder;
+  weights_ = weights_.staying(residency);
+  unload_all();
+}
+
+uint64_t Model::file_bytes(std::string_view prefix) const {
+  uint64_t bytes = 0;
+  for (const WeightData& tensor : checkpoint_->tensors()) {
+    if (tensor.name.starts_with(prefix)) bytes += tensor.bytes.size();
+  }
+  return bytes;
+}
+
+std::vector<std::pair<std::string, uint64_t>> Model::unet_blocks() const {
+  std::vector<std::pair<std::string, uint64_t>> blocks;
+  const auto component = [](const std::string& name, size_t from) {
+    return std::min(name.find('.', from), name.size());
+  };
+  for (const WeightData& tensor : checkpoint_->tensors()) {  // sorted by name: those of a block are neighbours
+    if (!tensor.name.starts_with(kUnet)) continue;
+    const size_t kind_end = component(tensor.name, kUnet.size() + 1);
+    const std::string block = tensor.name.substr(0, component(tensor.name, kind_end + 1) + 1);
+    if (blocks.empty() || blocks.back().first != block) blocks.emplace_back(block, 0);
+    blocks.back().second += tensor.bytes.size();
+  }
+  return blocks;
+}
 
 LoraMerger& Model::merger() {
   if (!merger_) merger_.emplace(checkpoint_);
@@ -232,21 +269,25 @@ void Model::open_unet() {
   unet_.emplace(weights_ / kUnet, config);
 }
 
+Residency Model::decoder_residency() const { return residency_.of(fmt::format("{}.decoder.", kVae)); }
+
 void Model::open_tiny_vaes() {
-  if (vae_file_) vae_ = TinyVae::of(vae_file_, residency_, padding_);
-  if (preview_file_) preview_vae_ = TinyVae::of(preview_file_, residency_, padding_);
+  if (vae_file_) vae_ = TinyVae::of(vae_file_, decoder_residency(), padding_);
+  if (preview_file_) preview_vae_ = TinyVae::of(preview_file_, decoder_residency(), padding_);
 }
 
 void Model::open_vae_decoder() {
   if (tiny_decoder() != nullptr) return;
   VaeConfig config = VaeConfig::of_decoder(weights_ / kVae);
   config.padding = padding_;
+  config.bands = decoder_bands_;
   vae_decoder_.emplace(weights_ / kVae, config);
 }
 
 void Model::open_vae_encoder() {
   VaeConfig config = VaeConfig::of_encoder(weights_ / kVae);
   config.padding = padding_;
+  config.bands = encoder_bands_;
   vae_encoder_.emplace(weights_ / kVae, config);
 }
 

@@ -42,6 +42,11 @@ struct ModelOptions {
 
 class Model {
  public:
+  // Where the networks lie in a checkpoint.
+  static constexpr std::string_view kTextEncoder = "cond_stage_model";
+  static constexpr std::string_view kUnet = "model.diffusion_model";
+  static constexpr std::string_view kVae = "first_stage_model";
+
   // Reads structure, not weights: those are read when a network first runs. Throws Error if the file is no checkpoint
   // of one of the families asked for, or is incomplete.
   explicit Model(const ModelOptions& options);
@@ -51,7 +56,7 @@ class Model {
   // model_hash.h; computed at the first call, during which `pulse` is called and may throw to stop.
   const std::string& hash(const std::function<void()>& pulse = {});
   Family family() const { return family_; }
-  bool is_streamed() const { return residency_ == Residency::streamed; }
+  bool is_streamed() const { return residency_ == ResidencyPlan(Residency::streamed); }
   bool is_int8() const { return is_int8_; }
   double scale_factor() const { return scale_factor_; }
   int64_t vae_factor() const;
@@ -88,9 +93,20 @@ class Model {
   // How the convolutions of UNet and VAE see the edges of an image. A change gives the memory of packed weights back.
   void set_padding(PaddingMode padding);
 
-  // Give the memory of the packed weights back; they are packed again at the next use.
+  PaddingMode padding() const { return padding_; }
+
+  // Which weights stay in memory, and how the VAE computes, from now on.
+  void arrange(const ResidencyPlan& residency, VaeBands encoder, VaeBands decoder);
+
+  // Gives the memory of packed weights back; they are packed again at the next use.
   void unload_text_encoder();
-  void unload_unet();
+  // That of all weights, and the pages of the file; all is read again at the next use.
+  void unload_all();
+
+  const Weights& weights() const { return weights_; }
+  uint64_t file_bytes(std::string_view prefix) const;  // of tensors whose name begins so
+  // The UNet's blocks in the file's order: what their tensors' names begin with, and their bytes.
+  std::vector<std::pair<std::string, uint64_t>> unet_blocks() const;
 
   // As packed, in f32.
   struct WeightBytes {
@@ -105,6 +121,7 @@ class Model {
   void open_vae_decoder();
   void open_vae_encoder();
   void open_tiny_vaes();
+  Residency decoder_residency() const;
   // Throws Error bad_checkpoint if text encoder, UNet and VAE do not fit each other.
   void check_parts(const ModelOptions& options) const;
 
@@ -116,7 +133,7 @@ class Model {
   std::optional<LoraMerger> merger_;
   std::vector<LoraUse> loras_;
   Family family_;
-  Residency residency_;
+  ResidencyPlan residency_;
   bool is_int8_;
   std::optional<std::string> hash_;
   std::optional<Parameterization> parameterization_;
@@ -124,6 +141,8 @@ class Model {
   NoiseSchedule schedule_;
   Weights weights_;
   PaddingMode padding_ = PaddingMode::zeros;
+  VaeBands encoder_bands_ = VaeBands::none;
+  VaeBands decoder_bands_ = VaeBands::none;
   WeightBytes weight_bytes_;
   std::optional<TextEncoder> text_encoder_;
   std::optional<UNet> unet_;

@@ -23,7 +23,7 @@ std::string_view name_of(Stage stage) {
 }
 
 struct Pipeline::State {
-  Workshop workshop() { return {*device, model, prompts, memory_limit_bytes, &adapters}; }
+  Workshop workshop() { return {*device, model, prompts, memory_limit_bytes, &adapters, low_memory, threads}; }
 
   explicit State(const PipelineOptions& options)
       : profile(options.profile ? std::make_shared<Profile>() : nullptr),
@@ -32,7 +32,8 @@ struct Pipeline::State {
         model(model_options(options, kDrawingFamilies)),
         prompts(Tokenizer::open(require_asset(kBpeMerges))),
         adapters{.shelf = AdapterShelf(options.adapters), .loras = {}, .controls = {}},
-        memory_limit_bytes(options.memory_limit_bytes) {}
+        memory_limit_bytes(options.memory_limit_bytes),
+        low_memory(options.low_memory) {}
 
   std::shared_ptr<Profile> profile;  // if wanted
   int threads;
@@ -41,6 +42,7 @@ struct Pipeline::State {
   PromptEncoder prompts;
   JobAdapters adapters;
   uint64_t memory_limit_bytes;
+  bool low_memory;
   Seconds open_time{};
 };
 

@@ -45,6 +45,7 @@ struct Result {
   Request request = {};  // with nothing left open
   std::vector<std::string> warnings = {};
   StageTimes times = {};
+  uint64_t planned_bytes = 0;  // of memory in all, known before the work
   uint64_t peak_tensor_bytes = 0;
 };
 

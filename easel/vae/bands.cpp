@@ -16,6 +16,12 @@ Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
   return rows.reshape({1, end - begin, x.dim(2), x.dim(3)});
 }
 
+Tensor copied(const Tensor& x) {
+  Tensor out = Tensor::empty(x.device(), x.shape());
+  ops::copy_into(x, out);
+  return out;
+}
+
 int64_t rounded_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
 }  // namespace
@@ -88,11 +94,11 @@ void ConvolvedBands::begin(int64_t index) {
     ops::copy_into(rows_of(band, band.dim(1) - 1, band.dim(1)), row);
   }
   read(index, window, above);
-  if (is_circular() && index == 0) first_row_ = rows_of(window, above, above + 1).clone();
+  if (is_circular() && index == 0) first_row_ = copied(rows_of(window, above, above + 1));
   if (is_circular() && !first_row_) {
     Tensor band = empty_window(input_rows(0));
     read(0, band, 0);
-    first_row_ = rows_of(band, 0, 1).clone();
+    first_row_ = copied(rows_of(band, 0, 1));
     read(index, window, above);  // the source goes on from here
   }
   if (input_rows(index + 1) > 0) read(index + 1, window, above + input_rows(index));

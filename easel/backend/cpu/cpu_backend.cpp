@@ -163,6 +163,7 @@ void CpuBackend::embedding(const Tensor& ids, const Parameter& table, Tensor& ou
     convert_to_f32(table.dtype(), table.bytes().subspan(static_cast<size_t>(tokens[i]) * row_bytes, row_bytes),
                    out.data().subspan(i * static_cast<size_t>(width), static_cast<size_t>(width)));
   }
+  table.finish_use();
 }
 
 void CpuBackend::activate(const Tensor& x, Activation activation, Tensor& out) {
