@@ -164,10 +164,11 @@ TEST(Lora, PartsThatDoNotBelongTogetherAreNamed) {
                        {"lora_unet_x.lora_up.weight", {8, 4}},
                        {"lora_unet_x.diff_b", {8}}}),
               HasSubstr("lora_unet_x.diff_b [8]"));
-  EXPECT_THAT(refusal({{"lora_unet_x.lora_down.weight", {4, 8}},
-                       {"lora_unet_x.lora_up.weight", {8, 4}},
-                       {"lora_unet_y.alpha", {}}}),
-              HasSubstr("lora_unet_y.alpha"));
+  const auto lonely_alpha = [] {
+    const Lora lora(Checkpoint::from_tensors("a", {f32_tensor("x.lora_A.weight", {4, 8}),
+                                                   f32_tensor("x.lora_B.weight", {8, 4}), f32_tensor("y.alpha", {1})}));
+  };
+  EXPECT_THAT(message_of(lonely_alpha), HasSubstr("y.alpha stands alone"));
 }
 
 }  // namespace
