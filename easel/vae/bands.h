@@ -1,4 +1,4 @@
-// Activations in bands of rows: what is computed from them, and never held, as a whole (docs/adr/0011).
+// Activations in bands of rows: what is computed from them, and never held, as a whole (docs/adr/0012).
 #pragma once
 
 #include <functional>

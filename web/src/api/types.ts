@@ -96,7 +96,7 @@ export interface Model {
   file: string;
   bytes: number;
   default: boolean;
-  tasks?: Task[];
+  tasks: Task[];
   loaded: boolean;
   family?: string;
 }

@@ -21,7 +21,7 @@ class Catalogue {
         api.models(),
         api.samplers(),
         api.schedules(),
-        api.upscalers().catch(() => []),
+        api.upscalers(),
       ]);
       this.isLoaded = true;
     } catch {
@@ -38,7 +38,7 @@ class Catalogue {
   }
 
   can(task: Task): boolean {
-    return this.models.some((model) => model.tasks?.includes(task) ?? task !== 'depth2img');
+    return this.models.some((model) => model.tasks.includes(task));
   }
 
   defaultsOf(name: string): Defaults {
