@@ -24,7 +24,7 @@ std::string for_width(int64_t width) {
 std::string family_of(const Lora& lora) {
   for (const LoraLayer& layer : lora.layers()) {
     const bool reads_prompt = layer.key.ends_with("attn2_to_k") || layer.key.ends_with("attn2_to_v");
-    const bool in_text_encoder = layer.key.ends_with("self_attn_q_proj");
+    const bool in_text_encoder = layer.key.find("self_attn_") != std::string::npos;
     if (reads_prompt || in_text_encoder) return for_width(layer.down->shape.dim(1));
   }
   return "";

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
+#include <cstdlib>
 #include <random>
 
 #include "easel/adapter/lora_merge.h"
@@ -43,6 +44,12 @@ std::vector<float> random_values(int64_t count, float scale, unsigned seed) {
 
 WeightData random_tensor(const std::string& name, const Shape& shape) {
   return f32_tensor(name, shape, random_values(shape.count(), 1.0f, static_cast<unsigned>(name.size())));
+}
+
+int largest_difference(const Image& a, const Image& b) {
+  int largest = 0;
+  for (size_t i = 0; i < a.bytes().size(); ++i) largest = std::max(largest, std::abs(a.bytes()[i] - b.bytes()[i]));
+  return largest;
 }
 
 // A folder of models with adapters, where the program looks for them.
@@ -92,7 +99,8 @@ TEST_F(Adapters, LorasChangeTheImageAndLeaveNothingBehind) {
   EXPECT_NE(draw("a red bird<lora:look:0.8:0>"), without);  // the text encoder alone
   EXPECT_NE(draw("a red bird<lora:look:0:0.8>"), without);  // the UNet alone
   EXPECT_EQ(draw("a red bird<lora:look:0.8>"), with);
-  EXPECT_EQ(draw("a red bird<lora:look:0.5><lora:look:0.3>"), with);
+  // The sum of both has been rounded once more.
+  EXPECT_LE(largest_difference(draw("a red bird<lora:look:0.5><lora:look:0.3>"), with), 2);
 }
 
 TEST_F(Adapters, TheRequestMayListLoras) {
@@ -181,7 +189,7 @@ TEST_F(Adapters, LorasAreInTheImagesTextAndComeBack) {
   Request request = request_for("a bird <lora:look:0.5>");
   request.loras = {{.name = "look", .unet_weight = 0.25, .text_encoder_weight = 0.75}};
   const std::string text = run(request).images.at(0).parameters;
-  EXPECT_THAT(text, AllOf(HasSubstr("a bird <lora:look:0.5>"), HasSubstr("Loras: look:0.75:0.25"),
+  EXPECT_THAT(text, AllOf(HasSubstr("a bird <lora:look:0.5>"), HasSubstr("Loras: \"look:0.75:0.25\""),
                           HasSubstr("Lora hashes: \"look: ")));
   const ImageSettings settings = settings_from(parse_infotext(text));
   EXPECT_EQ(settings.request.loras, request.loras);
