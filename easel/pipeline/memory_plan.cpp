@@ -11,7 +11,9 @@
 namespace easel {
 namespace {
 
-constexpr double kShareOfFree = 0.75;             // that a job takes unless a person allows more
+constexpr double kShareOfFree = 0.75;           // that a job takes unless a person allows more
+constexpr uint64_t kProcessBytes = 30'000'000;  // measured: the program and its libraries, beside what the trial counts
+constexpr uint64_t kMarginShare = 32;           // of the trial's peak: pages that come along with those that are read
 constexpr uint64_t kAddressesBytes = 64'000'000;  // of stacks and code: they count against `ulimit -v`
 
 constexpr const char* kDepthPrefix = "depth_model.";
@@ -59,14 +61,14 @@ class Planner {
   Planner(const Model& model, const JobSize& job, const MemoryAllowance& allowance, int threads)
       : model_(model), job_(job), allowance_(allowance), trial_(model, job, threads) {
     base_bytes_ =
-        kProgramBytes + 2 * static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3 + job.loras.kept_bytes;
+        kProcessBytes + 2 * static_cast<uint64_t>(job.batch * job.width_px * job.height_px) * 3 + job.loras.kept_bytes;
   }
 
   std::optional<MemoryPlan> together() const {
     TrialPeak peak = trial_(stages_of(job_), {}, std::nullopt);
     peak.bytes = std::max(peak.bytes, job_.loras.working_bytes);
     if (!fits(peak)) return std::nullopt;
-    return MemoryPlan{.needed_bytes = base_bytes_ + peak.bytes};
+    return MemoryPlan{.needed_bytes = of_process(peak)};
   }
 
   MemoryPlan apart() {
@@ -84,7 +86,7 @@ class Planner {
     uint64_t smallest = base_bytes_ + job_.loras.working_bytes;
     for (const MemoryStage stage : stages_of(job_)) {
       const TrialPeak peak = least(stage, ladder(stage).back()).peak;
-      smallest = std::max(smallest, base_bytes_ + peak.bytes);
+      smallest = std::max(smallest, of_process(peak));
       smallest_tensor_bytes_ = std::max(smallest_tensor_bytes_, peak.tensor_bytes);
     }
     return smallest;
@@ -98,13 +100,14 @@ class Planner {
   };
 
   bool fits(const TrialPeak& peak) const {
-    return base_bytes_ + peak.bytes <= allowance_.bytes && peak.tensor_bytes <= allowance_.tensor_bytes;
+    return of_process(peak) <= allowance_.bytes && peak.tensor_bytes <= allowance_.tensor_bytes;
   }
+  uint64_t of_process(const TrialPeak& peak) const { return base_bytes_ + peak.bytes + peak.bytes / kMarginShare; }
   TrialPeak peak_of(MemoryStage stage, const StageModes& modes, uint64_t budget) const {
     return trial_(std::span(&stage, 1), modes, budget);
   }
   uint64_t budget_for(uint64_t weight_bytes) const {
-    const uint64_t taken = base_bytes_ + weight_bytes;
+    const uint64_t taken = base_bytes_ + weight_bytes + allowance_.bytes / kMarginShare;
     return std::min(allowance_.bytes > taken ? allowance_.bytes - taken : 0, allowance_.tensor_bytes);
   }
 
@@ -155,7 +158,7 @@ class Planner {
   // Of the network, which is used in every step, as many blocks stay as half of the room holds; the other half is for
   // tensors that are kept for the next operation.
   Choice with_what_fits(const Choice& streamed) const {
-    const uint64_t taken = base_bytes_ + least(MemoryStage::sampling, streamed.modes).peak.bytes;
+    const uint64_t taken = of_process(least(MemoryStage::sampling, streamed.modes).peak);
     const uint64_t room = allowance_.bytes > taken ? (allowance_.bytes - taken) / 2 : 0;
     Choice choice = streamed;
     uint64_t kept = 0;
@@ -171,7 +174,7 @@ class Planner {
   }
 
   void adopt(MemoryStage stage, const Choice& choice, MemoryPlan& plan) const {
-    plan.needed_bytes = std::max(plan.needed_bytes, base_bytes_ + choice.peak.bytes);
+    plan.needed_bytes = std::max(plan.needed_bytes, of_process(choice.peak));
     plan.budgets[stage] = choice.budget;
     plan.modes.residency.add(choice.modes.residency, prefix_of(stage));
     if (stage == MemoryStage::encoding) plan.modes.residency.add(choice.modes.residency, kDepthPrefix);
