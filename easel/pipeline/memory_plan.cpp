@@ -79,6 +79,7 @@ class Planner {
     }
     MemoryPlan plan{.stages_apart = true};
     for (const MemoryStage stage : stages_of(job_)) adopt(stage, choose(stage), plan);
+    if (allowance_.least) plan.needed_bytes = smallest;
     return plan;
   }
 

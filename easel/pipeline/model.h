@@ -1,12 +1,9 @@
 // Model: an opened checkpoint and its networks. Private to easel/pipeline.
 #pragma once
 
-#include <array>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +13,7 @@
 #include "easel/checkpoint/weights.h"
 #include "easel/depth/depth_network.h"
 #include "easel/pipeline/defaults.h"
+#include "easel/pipeline/model_choice.h"
 #include "easel/sampling/noise_schedule.h"
 #include "easel/text_encoder/text_encoder.h"
 #include "easel/unet/unet.h"
@@ -24,21 +22,6 @@
 #include "easel/vae/vae_encoder.h"
 
 namespace easel {
-
-inline constexpr std::array kDrawingFamilies = {Family::sd1, Family::sd1_inpaint, Family::sd2, Family::sd2_inpaint,
-                                                Family::sd2_depth};
-inline constexpr std::array kUpscalingFamilies = {Family::x4_upscaler};
-
-struct ModelOptions {
-  std::filesystem::path checkpoint;
-  std::span<const Family> families = kDrawingFamilies;    // those it may be of
-  std::optional<std::filesystem::path> config = {};       // an original .yaml file
-  std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
-  std::optional<std::filesystem::path> preview_vae = {};  // a tiny one that shows what is not finished
-  std::optional<Parameterization> parameterization = {};  // otherwise found out
-  Residency residency = Residency::packed;
-  bool int8 = false;  // the device computes with 8-bit integers where it may: what memory weights take
-};
 
 class Model {
  public:

@@ -54,7 +54,8 @@ test('outlives a server that was killed, and waits for the next', async ({ page 
     await server.draw('a purple flower');
     await page.goto(`${server.url}/#/gallery`);
     await expect(page.getByRole('button', { name: 'a purple flower' })).toBeVisible();
-    await server.submit({ prompt: 'a boat', steps: 1000, batch_count: 100 });
+    const job = await server.submit({ prompt: 'a boat', steps: 1000, batch_count: 100 });
+    await expect.poll(() => server.isRunning(job)).toBe(true);
     await server.kill('SIGKILL');
     await expect(page.getByText('The server does not answer. Start it')).toBeVisible();
     await server.start(server.port);

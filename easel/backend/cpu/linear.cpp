@@ -134,8 +134,8 @@ struct PanelGroups {
 };
 
 void run(int threads, const LinearProblem& problem, const Device& device) {
-  const auto [width, panels, groups, scratch_floats] =
-      PanelGroups(threads, problem.depth, problem.d_out, problem.geglu);
+  const PanelGroups plan(threads, problem.depth, problem.d_out, problem.geglu);
+  const size_t width = plan.width, panels = plan.panels, groups = plan.groups, scratch_floats = plan.scratch_floats;
   // With fewer groups than threads the rows are split too.
   const size_t wanted = groups >= static_cast<size_t>(threads) ? 1 : static_cast<size_t>(threads) / groups;
   const size_t chunks = std::clamp<size_t>(problem.rows / kMinRows, 1, wanted);

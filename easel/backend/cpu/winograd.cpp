@@ -281,8 +281,9 @@ void winograd_conv2d(int threads, const Tensor& x, const Parameter& weight, cons
                                 .activation = options.activation};
   const size_t width = HWY_DYNAMIC_DISPATCH(WinogradPanelWidth)();
   const size_t panels = (problem.c_out + width - 1) / width;
-  const auto [tiles, blocks, largest, scratch_floats] = WinogradBlocks(out.shape(), problem.c_in, width);
-  Tensor points = Tensor::empty(x.device(), {static_cast<int64_t>(kPoints * largest * problem.c_in)});
+  const WinogradBlocks plan(out.shape(), problem.c_in, width);
+  const size_t tiles = plan.tiles, blocks = plan.blocks, scratch_floats = plan.scratch_floats;
+  Tensor points = Tensor::empty(x.device(), {static_cast<int64_t>(kPoints * plan.largest * problem.c_in)});
   Tensor scratch = Tensor::empty(x.device(), {threads, static_cast<int64_t>(scratch_floats)});
   float* const scratch_data = scratch.data().data();
   for (size_t i = 0; i < blocks; ++i) {

@@ -71,6 +71,11 @@ export class EaselServer {
     return ((await response.json()) as { id: number }).id;
   }
 
+  async isRunning(job: number): Promise<boolean> {
+    const response = await fetch(`${this.url}/api/v1/jobs/${job}`);
+    return ((await response.json()) as { state: string }).state === 'running';
+  }
+
   // Draws pictures of 64 x 64 pixels in 2 steps, one for each prompt.
   async draw(...prompts: string[]): Promise<void> {
     for (const prompt of prompts) {
