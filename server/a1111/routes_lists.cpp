@@ -1,6 +1,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "easel/pipeline/adapters.h"
 #include "server/a1111/extras.h"
 #include "server/a1111/routes.h"
 #include "server/a1111/sampler_names.h"
@@ -83,6 +84,15 @@ Json vaes(const Services& services) {
   return list;
 }
 
+Json loras(const Services& /*services*/) {
+  Json list = Json::array();
+  for (const AdapterFile& file : list_adapters(AdapterKind::lora)) {
+    list.push_back(
+        {{"name", file.name}, {"alias", file.name}, {"path", file.path.string()}, {"metadata", Json::object()}});
+  }
+  return list;
+}
+
 void add_list(Router& router, const char* path, const Json& content) {
   router.get(path, [response = json_response(content)](const HttpRequest&) { return response; });
 }
@@ -99,9 +109,10 @@ void add_a1111_list_routes(Router& router, const Services& services) {
   add("/sdapi/v1/sd-vae", vaes);
   add("/sdapi/v1/upscalers", upscalers);
   add("/sdapi/v1/realesrgan-models", realesrgan_models);
+  add("/sdapi/v1/loras", loras);
   // What this program has none of.
-  constexpr std::array kEmpty = {"/sdapi/v1/loras", "/sdapi/v1/hypernetworks", "/sdapi/v1/face-restorers",
-                                 "/sdapi/v1/prompt-styles", "/sdapi/v1/script-info"};
+  constexpr std::array kEmpty = {"/sdapi/v1/hypernetworks", "/sdapi/v1/face-restorers", "/sdapi/v1/prompt-styles",
+                                 "/sdapi/v1/script-info"};
   for (const char* path : kEmpty) add_list(router, path, Json::array());
   add_list(router, "/sdapi/v1/latent-upscale-modes", Json::array({{{"name", "Latent"}}}));
   add_list(router, "/sdapi/v1/embeddings", {{"loaded", Json::object()}, {"skipped", Json::object()}});

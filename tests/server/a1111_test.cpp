@@ -335,6 +335,7 @@ TEST_F(A1111, ListsHaveTheirShapes) {
        {"sd-vae", "loras", "hypernetworks", "face-restorers", "realesrgan-models", "prompt-styles", "script-info"}) {
     EXPECT_TRUE(client_.get("/sdapi/v1/" + std::string(list)).json().is_array()) << list;
   }
+  EXPECT_THAT(client_.get("/sdapi/v1/loras").body, HasSubstr(R"("name":"three-inks")"));  // ships with the program
   EXPECT_TRUE(client_.get("/sdapi/v1/embeddings").json()["loaded"].is_object());
   EXPECT_TRUE(client_.get("/sdapi/v1/scripts").json()["txt2img"].is_array());
   EXPECT_GT(client_.get("/sdapi/v1/memory").json()["ram"]["total"], 0);
