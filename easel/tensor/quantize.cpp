@@ -57,12 +57,13 @@ void write_fifth_bits(std::span<const uint8_t, kElements> q, std::byte* to) {
 
 // x = d (q - levels / 2): q4_0 with 16 levels, q5_0 with 32.
 void quantize_around_zero(Values x, int levels, std::byte* to) {
-  const float d = extreme(x) / static_cast<float>(-levels / 2);
+  const int half = levels / 2;
+  const float d = extreme(x) / static_cast<float>(-half);
   const float id = inverse(d);
   uint8_t q[kElements];
   for (size_t i = 0; i < kElements; ++i) {
     const float scaled = x[i] * id;
-    const auto level = static_cast<int8_t>(scaled + (static_cast<float>(levels / 2) + 0.5f));
+    const auto level = static_cast<int8_t>(scaled + (static_cast<float>(half) + 0.5f));
     q[i] = static_cast<uint8_t>(std::min<int>(levels - 1, level));
   }
   write_half(d, to);
