@@ -3,12 +3,12 @@
 // run. Nothing may be lost. Prints JSON: the times of status calls, and the memory after 50 and after 550 jobs.
 //
 //   node bench/server_load.mjs build/release/cli/easel [JOBS] [CONNECTIONS] [OPTIONS OF easel serve...]
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startServer } from './start_server.mjs';
 
 const [program, jobsText = '1000', connectionsText = '200', ...options] = process.argv.slice(2);
 if (!program) throw new Error('usage: server_load.mjs PROGRAM [JOBS] [CONNECTIONS] [OPTIONS...]');
@@ -39,22 +39,6 @@ class Connection {
   close() {
     this.#agent.destroy();
   }
-}
-
-function start(folder) {
-  const server = spawn(program, ['serve', '--port', '0', '--data-dir', folder, ...options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const url = new Promise((resolve, reject) => {
-    let text = '';
-    server.on('exit', (status) => reject(new Error(`easel serve ended with ${status}`)));
-    server.stdout.on('data', (bytes) => {
-      text += bytes;
-      const address = text.match(/http:\/\/127\.0\.0\.1:\d+/);
-      if (address) resolve(address[0]);
-    });
-  });
-  return { server, url };
 }
 
 const residentMegabytes = (pid) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024;
@@ -122,7 +106,7 @@ const round = (value) => Math.round(value * 100) / 100;
 const share = (sorted, part) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]);
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-load-'));
-const { server, url } = start(folder);
+const { server, url } = startServer(program, folder, options);
 try {
   const address = await url;
   const connections = Array.from({ length: connectionCount }, () => new Connection(address));

@@ -10,6 +10,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startServer } from './start_server.mjs';
 
 const [program, roundsText = '10', ...rest] = process.argv.slice(2);
 if (!program) throw new Error('usage: server_speed.mjs PROGRAM [ROUNDS] [--ckpt FILE] [--steps N] [--size N]');
@@ -21,22 +22,6 @@ const model = values.ckpt ? ['--ckpt', values.ckpt] : [];
 const steps = Number(values.steps);
 const size = Number(values.size);
 const prompt = 'a red bird on a branch';
-
-function start(folder) {
-  const server = spawn(program, ['serve', '--port', '0', '--data-dir', folder, ...model], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const url = new Promise((resolve, reject) => {
-    let text = '';
-    server.on('exit', (status) => reject(new Error(`easel serve ended with ${status}`)));
-    server.stdout.on('data', (bytes) => {
-      text += bytes;
-      const address = text.match(/http:\/\/127\.0\.0\.1:\d+/);
-      if (address) resolve(address[0]);
-    });
-  });
-  return { server, url };
-}
 
 async function byCommandLine(folder, seed) {
   const file = join(folder, 'cli.png');
@@ -67,7 +52,7 @@ async function byServer(url, seed) {
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 const folder = mkdtempSync(join(tmpdir(), 'easel-speed-'));
-const { server, url } = start(join(folder, 'data'));
+const { server, url } = startServer(program, join(folder, 'data'), model);
 try {
   const address = await url;
   const times = { command_line: [], server: [] };
