@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -42,7 +43,7 @@ struct Args {
   std::vector<std::string> schedules;
   std::string prompt = "a red bird on a branch at sunset";
   uint64_t seed = 7;
-  int threads = 0;
+  int threads = 1;
   bool tables_only = false;
 };
 
@@ -167,9 +168,10 @@ class Table {
 
   Image draw(Pipeline& pipeline, const SamplerInfo& sampler, const Schedule& schedule, int64_t steps,
              Json& result) const {
+    const std::clock_t start = std::clock();
     const Result drawn = pipeline.generate(request(sampler.name, schedule.name, steps));
     Json& entry = result["steps"][std::to_string(steps)];
-    entry["seconds"] = drawn.times.sampling.count();
+    entry["seconds"] = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     entry["calls"] = network_calls(*device_, sampler, schedule, steps);
     const Image& image = drawn.images.front().image;
     if (schedule.name == kGridSchedule) save_image(image_file(sampler.name, steps), image);
@@ -199,7 +201,7 @@ int main(int argc, char** argv) {
   app.add_option("--schedules", args.schedules, "Only these")->delimiter(',');
   app.add_option("--prompt", args.prompt)->capture_default_str();
   app.add_option("--seed", args.seed)->capture_default_str();
-  app.add_option("--threads", args.threads);
+  app.add_option("--threads", args.threads)->capture_default_str();
   app.add_flag("--tables-only", args.tables_only, "Print what results.json holds");
   CLI11_PARSE(app, argc, argv);
   try {
