@@ -2,6 +2,8 @@
 #include <cmath>
 #include <limits>
 
+#include "easel/backend/cpu/int16_attention.h"
+#include "easel/backend/cpu/int16_dot.h"
 #include "easel/backend/cpu/int8_dot.h"
 #include "easel/backend/devices.h"
 #include "tests/ops/naive.h"
@@ -55,6 +57,121 @@ void expect_bounded(const Bounded& expected, float actual, double depth) {
   const double rounding =
       tolerance(DType::f32, static_cast<int64_t>(depth)) * (std::abs(expected.sum) + expected.error);
   EXPECT_NEAR(static_cast<double>(actual), expected.sum, expected.error + rounding);
+}
+
+TEST(Int16, EveryVariantGivesTheSameIntegers) {
+  const std::vector<cpu::Int16Variant>& variants = cpu::int16_variants();
+  const std::vector<float> noise = random_values(4096, 11);
+  constexpr size_t kDepth = 38;
+  for (const size_t rows : {size_t{1}, size_t{5}, size_t{12}, size_t{23}}) {
+    for (const size_t columns : {size_t{16}, size_t{32}, size_t{48}, size_t{80}}) {
+      std::vector<int16_t> a(rows * kDepth), b(kDepth * columns);
+      for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<int16_t>(noise[i] * 7000.0f);
+      for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<int16_t>(noise[i + 900] * 7000.0f);
+      const cpu::Int16Product product{
+          .a = a.data(), .a_stride = kDepth, .b = b.data(), .rows = rows, .columns = columns, .depth = kDepth};
+      std::vector<int32_t> expected(rows * columns), actual(rows * columns);
+      for (size_t row = 0; row < rows; ++row) {
+        for (size_t column = 0; column < columns; ++column) {
+          for (size_t k = 0; k < kDepth; ++k)
+            expected[row * columns + column] += a[row * kDepth + k] * b[(k / 2 * columns + column) * 2 + k % 2];
+        }
+      }
+      for (const cpu::Int16Variant& variant : variants) {
+        variant.kernel(product, actual.data(), columns);
+        EXPECT_EQ(actual, expected) << variant.name << ", " << rows << " x " << columns;
+      }
+    }
+  }
+}
+
+struct Int16AttentionCase {
+  const char* name;
+  int64_t n, queries, keys, heads, head_dim;
+  float magnitude = 1.0f;  // of the queries: large ones make the softmax sharp
+};
+
+void PrintTo(const Int16AttentionCase& c, std::ostream* stream) { *stream << c.name; }
+
+class Int16Attention : public ::testing::TestWithParam<Int16AttentionCase> {};
+
+// Bounds by the number of levels: scores lose up to half a level of each factor, weights half a level of the largest
+// one of 256 keys, values half a level of their channel.
+TEST_P(Int16Attention, IsWithinItsRounding) {
+  const Int16AttentionCase& c = GetParam();
+  const int64_t d = c.heads * c.head_dim;
+  const Tensor q = random_tensor({c.n, c.queries, d}, 1) * c.magnitude;
+  Tensor k = random_tensor({c.n, c.keys, d}, 2);
+  for (size_t i = 0; i < k.data().size(); ++i) k.data()[i] += 3.0f;  // what all keys have changes nothing
+  const Tensor v = random_tensor({c.n, c.keys, d}, 3);
+  Tensor out = Tensor::empty(q.device(), q.shape());
+  cpu::int16_attention(2, q, k, v, {.heads = c.heads}, out);
+
+  const double scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
+  const auto element = [](const Tensor& tensor, int64_t row, int64_t column) {
+    return static_cast<double>(tensor.data()[static_cast<size_t>(row * tensor.dim(2) + column)]);
+  };
+  double largest_q = 0.0, largest_v = 0.0;
+  for (const float value : q.data()) largest_q = std::max(largest_q, std::abs(static_cast<double>(value)));
+  for (const float value : v.data()) largest_v = std::max(largest_v, std::abs(static_cast<double>(value)));
+  constexpr double kLargestKey = 2.0;  // of uniform numbers in [-1, 1] without their mean, generously
+  const double score_error =
+      scale * static_cast<double>(c.head_dim) * largest_q * kLargestKey * (1.0 / 3600.0 + tolerance(DType::f32, 160));
+  for (int64_t row = 0; row < c.n * c.queries; row += 7) {
+    for (int64_t head = 0; head < c.heads; ++head) {
+      const int64_t image = row / c.queries;
+      std::vector<double> scores;
+      for (int64_t key = 0; key < c.keys; ++key) {
+        double score = 0.0;
+        for (int64_t i = head * c.head_dim; i < (head + 1) * c.head_dim; ++i)
+          score += element(q, row, i) * element(k, image * c.keys + key, i);
+        scores.push_back(score * scale);
+      }
+      const double largest = *std::ranges::max_element(scores);
+      double total = 0.0;
+      for (double& score : scores) total += score = std::exp(score - largest);
+      const double weight_error = static_cast<double>(c.keys) * 0.5 / 16383.0 / total;
+      const double allowed = largest_v * (2.0 * std::expm1(2.0 * score_error) + 2.0 * weight_error + 0.5 / 511.0);
+      for (int64_t i = head * c.head_dim; i < (head + 1) * c.head_dim; i += 5) {
+        double sum = 0.0;
+        for (int64_t key = 0; key < c.keys; ++key)
+          sum += scores[static_cast<size_t>(key)] * element(v, image * c.keys + key, i);
+        ASSERT_NEAR(element(out, row, i), sum / total, allowed) << "row " << row << ", channel " << i;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(StableDiffusionShapes, Int16Attention,
+                         ::testing::Values(Int16AttentionCase{"self_64px", 1, 200, 4096, 8, 40},
+                                           Int16AttentionCase{"self_32px", 2, 1024, 1024, 2, 80},
+                                           Int16AttentionCase{"sd2", 2, 600, 600, 2, 64},
+                                           Int16AttentionCase{"deep", 1, 97, 513, 2, 160},
+                                           Int16AttentionCase{"sharp", 1, 300, 555, 2, 40, 8.0f},
+                                           Int16AttentionCase{"odd", 2, 31, 19, 3, 7}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Int16Attention, ThreadsChangeNothing) {
+  const Tensor q = random_tensor({2, 700, 80}, 1);
+  const Tensor k = random_tensor({2, 700, 80}, 2);
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 2, 3}) {
+    Tensor out = Tensor::empty(q.device(), q.shape());
+    cpu::int16_attention(threads, q, k, k, {.heads = 2}, out);
+    results.emplace_back(out.data().begin(), out.data().end());
+  }
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
+}
+
+TEST(Int16Attention, NothingButZerosIsTheMeanOfTheValues) {
+  const Tensor zeros = Tensor::zeros(cpu_device(), {1, 512, 40});
+  const Tensor v = random_tensor({1, 512, 40}, 3);
+  Tensor out = Tensor::empty(zeros.device(), zeros.shape());
+  cpu::int16_attention(1, zeros, zeros, v, {.heads = 1}, out);
+  double mean = 0.0;
+  for (size_t row = 0; row < 512; ++row) mean += static_cast<double>(v.data()[row * 40]) / 512.0;
+  EXPECT_NEAR(static_cast<double>(out.data()[0]), mean, 1.0 / 1022.0 + tolerance(DType::f32, 512));
 }
 
 TEST(Int8, EveryVariantGivesTheSameIntegers) {

@@ -7,6 +7,7 @@
 
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/group_norm.h"
+#include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
 #include "easel/backend/cpu/int8_linear.h"
 #include "easel/backend/cpu/kernels.h"
@@ -118,7 +119,11 @@ void CpuBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Pa
 
 void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                            Tensor& out) {
-  cpu::attention(threads_, q, k, v, options, out);
+  if (int8_weights_ && int16_attention_applies(q, k, options)) {
+    int16_attention(threads_, q, k, v, options, out);
+  } else {
+    cpu::attention(threads_, q, k, v, options, out);
+  }
 }
 
 void CpuBackend::group_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, int64_t groups,

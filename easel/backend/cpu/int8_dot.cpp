@@ -1,12 +1,6 @@
 #include "easel/backend/cpu/int8_dot.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <immintrin.h>
-#endif
-
-#include <algorithm>
-#include <cstring>
+#include "easel/backend/cpu/vnni.h"
 
 namespace easel::cpu {
 namespace {
@@ -23,18 +17,6 @@ void plain_kernel(size_t rows, const uint8_t* a, size_t a_stride, const int8_t* 
 }
 
 #if defined(__x86_64__)
-
-// Register blocks stay in registers only if their loops are unrolled whole.
-#define EASEL_UNROLL_BLOCK _Pragma("GCC unroll 16")
-#define EASEL_AVX512_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
-#define EASEL_AVX_VNNI __attribute__((target("avx2,avxvnni")))
-#define EASEL_AVX2 __attribute__((target("avx2")))
-
-inline int32_t group_at(const uint8_t* a) {
-  int32_t group;
-  std::memcpy(&group, a, sizeof(group));
-  return group;
-}
 
 template <size_t kRows>
 EASEL_AVX512_VNNI inline void avx512_block(const uint8_t* a, size_t a_stride, const int8_t* panel, size_t depth,
@@ -109,13 +91,6 @@ EASEL_AVX_VNNI void avx_vnni_kernel(size_t rows, const uint8_t* a, size_t a_stri
   }
 }
 
-bool has_avx_vnni() {
-  constexpr unsigned kAvxVnniBit = 1u << 4;  // of EAX, leaf 7, subleaf 1
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 &&
-         (eax & kAvxVnniBit) != 0;
-}
-
 // Without VNNI: bytes are widened to 16 bits, whose products and sums of two are exact. 16 columns of a row at a time:
 // each register holds two partial sums of four columns.
 EASEL_AVX2 void avx2_kernel(size_t rows, const uint8_t* a, size_t a_stride, const int8_t* panel, size_t depth,
@@ -151,10 +126,7 @@ EASEL_AVX2 void avx2_kernel(size_t rows, const uint8_t* a, size_t a_stride, cons
 std::vector<Int8Variant> find_variants() {
   std::vector<Int8Variant> variants;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl")) {
-    variants.push_back({"avx512-vnni", avx512_vnni_kernel, true});
-  }
+  if (has_avx512_vnni()) variants.push_back({"avx512-vnni", avx512_vnni_kernel, true});
   if (has_avx_vnni()) variants.push_back({"avx-vnni", avx_vnni_kernel, true});
   if (__builtin_cpu_supports("avx2")) variants.push_back({"avx2", avx2_kernel, false});
 #endif

@@ -1,5 +1,4 @@
-// The inner loop of products of 8-bit integers, for what the processor has (VNNI or not), chosen at run time. Highway
-// of Debian 12 has no such operation, hence intrinsics of the compiler.
+// The inner loop of products of 8-bit integers, for what the processor has (VNNI or not), chosen at run time.
 //
 // All variants give the same integers: sums do not overflow below 2^16 terms.
 #pragma once

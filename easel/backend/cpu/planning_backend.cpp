@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "easel/backend/cpu/attention.h"
+#include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
 #include "easel/backend/cpu/linear.h"
 #include "easel/backend/cpu/winograd.h"
@@ -107,7 +108,9 @@ void PlanningBackend::linear_geglu(const Tensor& x, const Parameter& weight, con
 
 void PlanningBackend::attention(const Tensor& q, const Tensor& k, const Tensor& /*v*/, const AttentionOptions& options,
                                 Tensor& /*out*/) {
-  const AttentionMemory memory = attention_memory(threads_, q, k, options.heads);
+  const AttentionMemory memory = int8_weights_ && int16_attention_applies(q, k, options)
+                                     ? int16_attention_memory(threads_, q, k, options.heads)
+                                     : attention_memory(threads_, q, k, options.heads);
   take(q.device(), {memory.packed_floats, memory.scratch_floats});
 }
 
