@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "easel/base/error.h"
 #include "easel/base/text.h"
 
 namespace easel {
 namespace {
-
-constexpr size_t kShownNames = 8;
 
 // What was asked of one file and not found there.
 struct Faults {
@@ -64,18 +63,16 @@ void add_once(std::vector<std::string>& list, const std::string& text) {
   if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
 }
 
-std::string describe(const std::string& file, const Faults& faults) {
+std::string describe(const std::string& file, const Faults& faults, size_t shown) {
   std::string out = fmt::format("{}: ", file);
   if (!faults.missing.empty()) {
     out += fmt::format("{} {} missing: {}", faults.missing.size(),
-                       faults.missing.size() == 1 ? "tensor is" : "tensors are",
-                       join_shortened(faults.missing, kShownNames));
+                       faults.missing.size() == 1 ? "tensor is" : "tensors are", join_shortened(faults.missing, shown));
     if (!faults.wrong.empty()) out += "; ";
   }
   if (!faults.wrong.empty()) {
-    out +=
-        fmt::format("{} {} not fit: {}", faults.wrong.size(), faults.wrong.size() == 1 ? "tensor does" : "tensors do",
-                    join_shortened(faults.wrong, kShownNames));
+    out += fmt::format("{} {} not fit: {}", faults.wrong.size(),
+                       faults.wrong.size() == 1 ? "tensor does" : "tensors do", join_shortened(faults.wrong, shown));
   }
   return out;
 }
@@ -92,6 +89,7 @@ struct Weights::State {
   std::vector<Overlay> overlays;  // the last one that applies wins
   ResidencyPlan residency;
   std::map<std::string, Faults> faults;  // by file
+  std::set<std::string> read;            // names in `base`
 };
 
 Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, ResidencyPlan residency)
@@ -109,6 +107,8 @@ Weights Weights::operator/(std::string_view component) const {
   below.path_ = full_name(component);
   return below;
 }
+
+const std::string& Weights::file() const { return state_->base->file(); }
 
 std::string Weights::full_name(std::string_view name) const {
   if (path_.empty()) return std::string(name);
@@ -137,6 +137,7 @@ std::optional<Parameter> Weights::optional_parameter(std::string_view name, cons
   const Place place = place_of(full_name(name));
   const WeightData* found = place.checkpoint->find(place.name);
   if (found == nullptr) return std::nullopt;
+  state_->read.insert(place.name);
   if (const std::string fault = misfit(*found, place.name, expected); !fault.empty()) {
     add_once(state_->faults[place.checkpoint->file()].wrong, fault);
     return absent(place.name);
@@ -180,12 +181,23 @@ Weights Weights::staying(ResidencyPlan residency) const {
   return weights;
 }
 
-void Weights::require_complete() const {
+void Weights::require_complete(size_t shown) const {
   if (state_->faults.empty()) return;
   std::vector<std::string> parts;
-  for (const auto& [file, faults] : state_->faults) parts.push_back(describe(file, faults));
+  for (const auto& [file, faults] : state_->faults) parts.push_back(describe(file, faults, shown));
   throw Error(ErrorCode::bad_checkpoint, "{}; is the file complete and of the family it is used as?",
               fmt::join(parts, "; "));
+}
+
+std::vector<std::string> Weights::unread() const {
+  EASEL_ASSERT(state_->overlays.empty());
+  const std::string prefix = path_.empty() ? std::string() : fmt::format("{}.", path_);
+  std::vector<std::string> out;
+  for (const WeightData& tensor : state_->base->tensors()) {
+    if (!tensor.name.starts_with(prefix) || state_->read.contains(tensor.name)) continue;
+    out.push_back(fmt::format("{} {}", tensor.name, tensor.shape));
+  }
+  return out;
 }
 
 }  // namespace easel

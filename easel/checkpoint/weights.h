@@ -26,6 +26,7 @@ class Weights {
   Weights operator/(std::string_view component) const;
   Weights operator/(int64_t index) const { return *this / std::to_string(index); }
   const std::string& path() const { return path_; }
+  const std::string& file() const;  // without overlays
 
   // A floating-point tensor of this shape; [o, i] and [o, i, 1, 1] are the same bytes and count as the same shape, and
   // so does [i] for [1, i]. If it is missing or of another shape that is noted for require_complete() and the result
@@ -45,8 +46,12 @@ class Weights {
   // The same weights, of which the parameters that are read from now on stay as another plan says.
   Weights staying(ResidencyPlan residency) const;
 
-  // Throws one Error bad_checkpoint that names the file, the missing tensors and those with another shape.
-  void require_complete() const;
+  // Throws one Error bad_checkpoint that names the file, the missing tensors and those with another shape, `shown` of
+  // each kind.
+  void require_complete(size_t shown = 8) const;
+
+  // The tensors below this path that nobody has asked for, "NAME SHAPE". Not after overlay().
+  std::vector<std::string> unread() const;
 
  private:
   struct State;

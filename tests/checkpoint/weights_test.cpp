@@ -122,5 +122,26 @@ TEST(Weights, BlocksMustNotReachIntoTheNextRow) {
               HasSubstr("w is [4, 16] in Q8_0, expected rows of whole blocks of 32 elements"));
 }
 
+TEST(Weights, NamesAsManyFaultsAsAskedFor) {
+  const Weights weights({f32_tensor("a", {2})});
+  for (int i = 0; i < 12; ++i) weights.parameter("missing_" + std::to_string(i), {2});
+  EXPECT_THAT(message_of([&] { weights.require_complete(); }), HasSubstr("12 tensors are missing: missing_0"));
+  EXPECT_THAT(message_of([&] { weights.require_complete(); }), HasSubstr("and 4 more"));
+  const std::string all = message_of([&] { weights.require_complete(12); });
+  for (int i = 0; i < 12; ++i) EXPECT_THAT(all, HasSubstr("missing_" + std::to_string(i)));
+}
+
+TEST(Weights, KnowsWhatNobodyAskedFor) {
+  const Weights weights(
+      {f32_tensor("net.a", {2}), f32_tensor("net.b", {2, 3}), f32_tensor("net.c", {1}), f32_tensor("other.d", {2})});
+  const Weights net = weights / "net";
+  net.parameter("a", {2});
+  EXPECT_FALSE(net.optional_parameter("x", {1}).has_value());
+  EXPECT_EQ(net.unread(), (std::vector<std::string>{"net.b [2, 3]", "net.c [1]"}));
+  net.parameter("c", {5});  // of another shape, which is another fault
+  EXPECT_EQ(net.unread(), std::vector<std::string>{"net.b [2, 3]"});
+  EXPECT_EQ(weights.unread().back(), "other.d [2]");
+}
+
 }  // namespace
 }  // namespace easel::testing
