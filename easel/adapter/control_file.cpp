@@ -1,6 +1,7 @@
 #include "easel/adapter/control_file.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "easel/adapter/layer_names.h"
@@ -11,6 +12,7 @@
 namespace easel {
 namespace {
 
+constexpr std::string_view kDifference = "difference";  // marks files whose weights are to be added to the model's
 constexpr std::string_view kOriginal = "control_model.";
 constexpr std::string_view kBare = "input_hint_block.";
 constexpr std::string_view kDiffusers = "controlnet_cond_embedding.";
@@ -77,6 +79,12 @@ bool is_control_net(const Checkpoint& checkpoint) {
 }
 
 Weights control_weights(const std::shared_ptr<const Checkpoint>& file, Residency residency) {
+  if (file->find(kDifference) != nullptr) {
+    throw Error(ErrorCode::bad_checkpoint,
+                "{}: holds the difference between a ControlNet and a model, which easel does not add up; use the whole "
+                "ControlNet",
+                file->file());
+  }
   if (file->has_prefix(fmt::format("{}{}", kOriginal, kBare))) return Weights(file, residency) / "control_model";
   if (file->has_prefix(kBare)) return Weights(file, residency);
   if (file->has_prefix(kDiffusers)) return Weights(with_original_names(*file), residency);
@@ -85,6 +93,15 @@ Weights control_weights(const std::shared_ptr<const Checkpoint>& file, Residency
       ErrorCode::bad_checkpoint,
       "{} is {}; expected a ControlNet for SD 1.x or 2.x, with tensors such as control_model.input_hint_block.0.weight",
       file->file(), foreign.value_or("no ControlNet"));
+}
+
+void require_control_fit(const Weights& weights) {
+  weights.require_complete(std::numeric_limits<size_t>::max());
+  const std::vector<std::string> unread = weights.unread();
+  if (unread.empty()) return;
+  throw Error(ErrorCode::bad_checkpoint,
+              "{}: {} tensors have no place in a ControlNet for SD 1.x or 2.x; was it made for another family? {}",
+              weights.file(), unread.size(), fmt::join(unread, ", "));
 }
 
 }  // namespace easel

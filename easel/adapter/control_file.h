@@ -14,4 +14,8 @@ Weights control_weights(const std::shared_ptr<const Checkpoint>& file, Residency
 
 bool is_control_net(const Checkpoint& checkpoint);
 
+// After ControlNet was made of `weights`: throws Error bad_checkpoint that names every tensor which is missing, of
+// another shape, or of no use in such a network.
+void require_control_fit(const Weights& weights);
+
 }  // namespace easel

@@ -76,15 +76,18 @@ ControlNet::Conditioning ControlNet::condition(const Tensor& context) const {
 
 std::vector<Tensor> ControlNet::operator()(const Tensor& x, std::span<const float> timesteps,
                                            const Conditioning& conditioning, const Tensor& hint,
-                                           const BlockObserver& observe) const {
+                                           const BlockObserver& observe, std::optional<int64_t> skips) const {
+  EASEL_ASSERT(!skips || (*skips >= 1 && *skips <= static_cast<int64_t>(zero_convs_.size())));
   const Tensor sinusoids = timestep_embedding(x.device(), timesteps, config_.half.model_channels);
   const Tensor time = time_embed2_(time_embed1_(sinusoids, {.activation = Activation::silu}));  // [n, time_width]
   Tensor h = observed(observe, conv_in_(x, {.residual = repeated_batch(hint, x.dim(0))}), "control.input_blocks.0");
   std::vector<Tensor> out = {zero_convs_[0](h)};
-  for (size_t i = 0; i < input_blocks_.size(); ++i) {
+  const size_t blocks = skips ? static_cast<size_t>(*skips) - 1 : input_blocks_.size();
+  for (size_t i = 0; i < blocks; ++i) {
     h = observed(observe, input_blocks_[i](h, time, conditioning.input_[i]), "control.input_blocks.{}", i + 1);
     out.push_back(zero_convs_[i + 1](h));
   }
+  if (skips) return out;
   h = observed(observe, middle_block1_(h, time), "control.middle_block.0");
   h = observed(observe, middle_transformer_(h, conditioning.middle_), "control.middle_block.1");
   h = observed(observe, middle_block2_(h, time), "control.middle_block.2");

@@ -1,6 +1,7 @@
 // ControlNet: half a UNet that reads a picture of edges, depth or poses and steers the UNet (Zhang et al. 2023).
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -41,8 +42,10 @@ class ControlNet {
 
   // x [n, h, w, 4], n timesteps, hint: of read_hint() -> for each skip of the UNet [n, h', w', c'], and last for its
   // middle, what UNet::operator() adds
+  // skips: only for so many, the outermost, and not for the middle. Nothing below them is computed.
   std::vector<Tensor> operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
-                                 const Tensor& hint, const BlockObserver& observe = {}) const;
+                                 const Tensor& hint, const BlockObserver& observe = {},
+                                 std::optional<int64_t> skips = std::nullopt) const;
 
  private:
   std::vector<int64_t> add_input_blocks(const Weights& weights);
