@@ -8,14 +8,14 @@
 #include "easel/image/fit.h"
 #include "easel/image/tensor_image.h"
 #include "easel/ops/arithmetic.h"
-#include "easel/pipeline/memory.h"
 
 namespace easel {
 namespace {
 
-void require_fit(const OpenControlNet& control, const Model& model) {
+void require_fit_to(const Model& model, const OpenControlNet& control) {
   const UNetConfig& unet = model.unet().config();
-  const ControlNetConfig& config = control.network.config();
+  const ControlNetConfig& config = control.network().config();
+  const std::string& file = control.checkpoint()->file();
   std::vector<int64_t> expected = skip_channels(unet);
   expected.push_back(unet.levels.back().channels);
   if (config.half.context_width != unet.context_width) {
@@ -23,26 +23,14 @@ void require_fit(const OpenControlNet& control, const Model& model) {
         ErrorCode::bad_checkpoint,
         "{}: this ControlNet reads prompts of width {}, but {} has {}; it was made for another family of models "
         "(768: SD 1.x, 1024: SD 2.x)",
-        control.file, config.half.context_width, model.name(), unet.context_width);
+        file, config.half.context_width, model.name(), unet.context_width);
   }
   if (config.out_channels != expected) {
     throw Error(
         ErrorCode::bad_checkpoint,
         "{}: this ControlNet steers blocks of {} channels, but those of {} have {}; it was made for another model",
-        control.file, fmt::join(config.out_channels, ", "), model.name(), fmt::join(expected, ", "));
+        file, fmt::join(config.out_channels, ", "), model.name(), fmt::join(expected, ", "));
   }
-}
-
-std::shared_ptr<const OpenControlNet> open_control_net(const AdapterFile& file, const Model& model) {
-  const auto checkpoint = Checkpoint::open(file.path);
-  const Residency residency = model.is_streamed() ? Residency::streamed : Residency::packed;
-  const Weights weights = control_weights(checkpoint, residency);
-  OpenControlNet opened{.file = file.path.string(), .weight_bytes = 0, .network = ControlNet(weights)};
-  weights.require_complete();
-  for (const WeightData& tensor : checkpoint->tensors()) {
-    opened.weight_bytes += static_cast<uint64_t>(tensor.shape.count()) * sizeof(float);
-  }
-  return std::make_shared<const OpenControlNet>(std::move(opened));
 }
 
 // Values in [0, 1]. -> [1, height_px, width_px, 3]
@@ -50,9 +38,30 @@ Tensor hint_from(const Image& map, const Device& device) { return tensor_from(ma
 
 }  // namespace
 
-std::vector<std::shared_ptr<const OpenControlNet>> ControlLibrary::open(const AdapterShelf& shelf,
-                                                                        const Request& request, const Model& model) {
-  std::vector<std::shared_ptr<const OpenControlNet>> opened;
+OpenControlNet::OpenControlNet(std::shared_ptr<const Checkpoint> checkpoint, Residency residency)
+    : checkpoint_(std::move(checkpoint)), residency_(residency) {
+  open();
+}
+
+void OpenControlNet::open() {
+  const Weights weights = control_weights(checkpoint_, residency_);
+  network_.emplace(weights);
+  require_control_fit(weights);
+}
+
+void OpenControlNet::arrange(Residency residency) {
+  if (residency == residency_) return;
+  residency_ = residency;
+  unload();
+}
+
+void OpenControlNet::unload() {
+  open();
+  if (const MappedFile* mapping = checkpoint_->mapping()) mapping->release_pages(mapping->bytes());
+}
+
+ControlNets ControlLibrary::open(const AdapterShelf& shelf, const Request& request, const Model& model) {
+  ControlNets opened;
   std::map<std::string, Entry> used;
   for (const ControlChoice& choice : request.controls) {
     const AdapterFile file = shelf.find(AdapterKind::control_net, choice.model);
@@ -62,8 +71,9 @@ std::vector<std::shared_ptr<const OpenControlNet>> ControlLibrary::open(const Ad
     const auto known = entries_.find(path);
     const bool is_known =
         known != entries_.end() && known->second.bytes == file.bytes && known->second.changed == changed;
-    Entry entry = is_known ? known->second : Entry{file.bytes, changed, open_control_net(file, model)};
-    require_fit(*entry.control_net, model);
+    Entry entry =
+        is_known ? known->second : Entry{file.bytes, changed, std::make_shared<OpenControlNet>(Checkpoint::open(path))};
+    require_fit_to(model, *entry.control_net);
     opened.push_back(entry.control_net);
     used.insert_or_assign(path, std::move(entry));
   }
@@ -86,15 +96,14 @@ Image control_map(const ControlChoice& choice, const Image* initial, Size size, 
   return fitted;
 }
 
-std::vector<Control> make_controls(const std::vector<std::shared_ptr<const OpenControlNet>>& control_nets,
-                                   const Request& request, const Image* initial, const Device& device,
-                                   const EstimateDepth& estimate_depth) {
+std::vector<Control> make_controls(const ControlNets& control_nets, const Request& request, const Image* initial,
+                                   const Device& device, const EstimateDepth& estimate_depth) {
   std::vector<Control> controls;
   for (size_t i = 0; i < control_nets.size(); ++i) {
     const ControlChoice& choice = request.controls[i];
     const Image map = control_map(choice, initial, {*request.width_px, *request.height_px}, estimate_depth);
     controls.push_back({.control_net = control_nets[i],
-                        .hint = control_nets[i]->network.read_hint(hint_from(map, device)),
+                        .hint = control_nets[i]->network().read_hint(hint_from(map, device)),
                         .weight = choice.weight,
                         .start = choice.start,
                         .end = choice.end});
@@ -102,16 +111,23 @@ std::vector<Control> make_controls(const std::vector<std::shared_ptr<const OpenC
   return controls;
 }
 
+std::vector<size_t> acting_controls(const std::vector<Control>& controls, int64_t step, int64_t steps) {
+  std::vector<size_t> acting;
+  for (size_t i = 0; i < controls.size(); ++i) {
+    if (controls[i].acts_at(step, steps) && controls[i].weight != 0.0) acting.push_back(i);
+  }
+  return acting;
+}
+
 std::vector<Tensor> steering(const std::vector<Control>& controls,
-                             const std::vector<ControlNet::Conditioning>& conditionings, const Tensor& x,
-                             std::span<const float> timesteps, int64_t step, int64_t steps,
+                             const std::vector<ControlNet::Conditioning>& conditionings, std::span<const size_t> acting,
+                             const Tensor& x, std::span<const float> timesteps, std::optional<int64_t> skips,
                              const BlockObserver& observe) {
   std::vector<Tensor> sum;
-  for (size_t i = 0; i < controls.size(); ++i) {
+  for (const size_t i : acting) {
     const Control& control = controls[i];
-    if (!control.acts_at(step, steps) || control.weight == 0.0) continue;
     const auto weight = static_cast<float>(control.weight);
-    const std::vector<Tensor> added = control.network()(x, timesteps, conditionings[i], control.hint, observe);
+    const std::vector<Tensor> added = control.network()(x, timesteps, conditionings[i], control.hint, observe, skips);
     for (size_t k = 0; k < added.size(); ++k) {
       const Tensor weighted = weight == 1.0f ? added[k] : added[k] * weight;
       if (sum.size() < added.size()) {
@@ -122,15 +138,6 @@ std::vector<Tensor> steering(const std::vector<Control>& controls,
     }
   }
   return sum;
-}
-
-uint64_t control_bytes(const std::vector<std::shared_ptr<const OpenControlNet>>& control_nets, const Model& model,
-                       int64_t rows, int64_t columns, int64_t batch) {
-  if (control_nets.empty()) return 0;
-  uint64_t bytes = 0;
-  for (const auto& control_net : control_nets) bytes += kept_weight_bytes(model, control_net->weight_bytes);
-  // While the UNet runs, the sum waits beside its own skips; before that a ControlNet needs no more than the UNet does.
-  return bytes + skip_bytes(model.unet().config(), rows, columns, batch);
 }
 
 }  // namespace easel

@@ -15,38 +15,54 @@
 
 namespace easel {
 
-struct OpenControlNet {
-  std::string file;
-  uint64_t weight_bytes = 0;  // as f32
-  ControlNet network;
+// A ControlNet and its file.
+class OpenControlNet {
+ public:
+  // Throws Error bad_checkpoint: damaged, or no ControlNet.
+  explicit OpenControlNet(std::shared_ptr<const Checkpoint> checkpoint, Residency residency = Residency::packed);
+
+  const std::shared_ptr<const Checkpoint>& checkpoint() const { return checkpoint_; }
+  const ControlNet& network() const { return *network_; }
+
+  // How its weights stay from now on.
+  void arrange(Residency residency);
+  // Gives back what stays of its weights, and the file's pages.
+  void unload();
+
+ private:
+  void open();
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  Residency residency_;
+  std::optional<ControlNet> network_;
 };
+using ControlNets = std::vector<std::shared_ptr<OpenControlNet>>;
 
 // The ControlNet files of a pipeline, each opened once.
 class ControlLibrary {
  public:
   // One for each of the request's, in order; those that are not among them are closed. Throws Error not_found (the
   // nearest name is suggested) or bad_checkpoint: damaged, no ControlNet, or made for another family of models.
-  std::vector<std::shared_ptr<const OpenControlNet>> open(const AdapterShelf& shelf, const Request& request,
-                                                          const Model& model);
+  ControlNets open(const AdapterShelf& shelf, const Request& request, const Model& model);
 
  private:
   struct Entry {
     uint64_t bytes;
     int64_t changed;
-    std::shared_ptr<const OpenControlNet> control_net;
+    std::shared_ptr<OpenControlNet> control_net;
   };
   std::map<std::string, Entry> entries_;  // by path
 };
 
 // A ControlNet at work in one pass of a job.
 struct Control {
-  std::shared_ptr<const OpenControlNet> control_net;
+  std::shared_ptr<OpenControlNet> control_net;
   Tensor hint;  // of ControlNet::read_hint()
   double weight;
   double start;
   double end;
 
-  const ControlNet& network() const { return control_net->network; }
+  const ControlNet& network() const { return control_net->network(); }
   bool acts_at(int64_t step, int64_t steps) const {
     return static_cast<double>(step) >= start * static_cast<double>(steps) &&
            static_cast<double>(step + 1) <= end * static_cast<double>(steps);
@@ -60,19 +76,17 @@ using EstimateDepth = std::function<Image(const Image& image)>;
 Image control_map(const ControlChoice& choice, const Image* initial, Size size, const EstimateDepth& estimate_depth);
 
 // request: of the pass, with nothing left open. initial: the image as the networks see it, or nullptr.
-std::vector<Control> make_controls(const std::vector<std::shared_ptr<const OpenControlNet>>& control_nets,
-                                   const Request& request, const Image* initial, const Device& device,
-                                   const EstimateDepth& estimate_depth);
+std::vector<Control> make_controls(const ControlNets& control_nets, const Request& request, const Image* initial,
+                                   const Device& device, const EstimateDepth& estimate_depth);
 
-// The sum of what the controls that act at this step of `steps` add to the UNet; empty if none acts. x [n, h, w, 4];
-// conditionings: one for each control.
+// Which controls act at this step of `steps`.
+std::vector<size_t> acting_controls(const std::vector<Control>& controls, int64_t step, int64_t steps);
+
+// The sum of what the controls `acting` add to the UNet; empty if there are none. x [n, h, w, 4]; conditionings: one
+// for each control; skips: as of ControlNet::operator().
 std::vector<Tensor> steering(const std::vector<Control>& controls,
-                             const std::vector<ControlNet::Conditioning>& conditionings, const Tensor& x,
-                             std::span<const float> timesteps, int64_t step, int64_t steps,
+                             const std::vector<ControlNet::Conditioning>& conditionings, std::span<const size_t> acting,
+                             const Tensor& x, std::span<const float> timesteps, std::optional<int64_t> skips,
                              const BlockObserver& observe = {});
-
-// Beside the UNet's own activations. rows and columns are those of the latent.
-uint64_t control_bytes(const std::vector<std::shared_ptr<const OpenControlNet>>& control_nets, const Model& model,
-                       int64_t rows, int64_t columns, int64_t batch);
 
 }  // namespace easel

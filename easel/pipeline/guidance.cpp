@@ -72,13 +72,14 @@ void PromptGuidance::regroup(const std::vector<Row>& rows) {
   }
 }
 
-// Each `cache_interval`th call is a full one, and so is the first with other prompts; samplers that call the network
-// more than once in a step are counted by calls.
+// Each `cache_interval`th call is a full one, and so is the first with other prompts or other ControlNets, since the
+// feature holds what they did; samplers that call the network more than once in a step are counted by calls.
 void PromptGuidance::forget_old_features() {
   const int64_t interval = task_.request.cache_interval.value_or(1);
   if (interval == 1) return;
   const auto is_new = [](const Group& group) { return !group.deep; };
-  if (++calls_since_full_ < interval && std::none_of(groups_.begin(), groups_.end(), is_new)) return;
+  const bool is_outdated = acts_anew_ || std::any_of(groups_.begin(), groups_.end(), is_new);
+  if (++calls_since_full_ < interval && !is_outdated) return;
   calls_since_full_ = 0;
   for (Group& group : groups_) {
     group.deep = {.branch = task_.request.cache_branch.value_or(0), .feature = std::nullopt};
@@ -86,15 +87,16 @@ void PromptGuidance::forget_old_features() {
 }
 
 // -> the prediction of each row [1, h, w, c]
-std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows,
-                                        int64_t step) {
+std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows) {
   std::vector<Tensor> predictions(rows.size(), x);
   for (Group& group : groups_) {
     const size_t count = group.rows.size();
     Tensor input = joined(count, [&](size_t i) { return image_of(x, rows[group.rows[i]].image); });
     const std::vector<float> timesteps(count, static_cast<float>(level.timestep));
+    const bool is_reused = group.deep && group.deep->feature;
+    const auto skips = is_reused ? std::optional(group.deep->branch + 1) : std::nullopt;
     const std::vector<Tensor> steered =
-        steering(task_.controls, group.controls, input, timesteps, step, *task_.request.steps, observe_);
+        steering(task_.controls, group.controls, acting_, input, timesteps, skips, observe_);
     if (group.companion) input = ops::concat_channels(input, *group.companion);
     const Tensor output = task_.model.unet()(input, timesteps, *group.conditioning, observe_,
                                              {.token_merging_ratio = task_.request.token_merging_ratio.value_or(0.0),
@@ -108,8 +110,11 @@ std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, con
 Tensor PromptGuidance::operator()(const Tensor& x, const Level& level, int64_t step) {
   const std::vector<Row> rows = rows_at(step);
   regroup(rows);
+  std::vector<size_t> acting = acting_controls(task_.controls, step, *task_.request.steps);
+  acts_anew_ = acting != acting_;
+  acting_ = std::move(acting);
   forget_old_features();
-  const std::vector<Tensor> predictions = run(x, level, rows, step);
+  const std::vector<Tensor> predictions = run(x, level, rows);
   const auto unconditional_rows = static_cast<size_t>(std::count_if(
       parts_.begin(), parts_.end(), [&](const auto& parts) { return needs_unconditional(task_.request, parts); }));
   size_t next_unconditional = 0, next = unconditional_rows;

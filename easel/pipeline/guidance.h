@@ -34,7 +34,7 @@ class PromptGuidance {
 
   std::vector<Row> rows_at(int64_t step) const;
   void regroup(const std::vector<Row>& rows);
-  std::vector<Tensor> run(const Tensor& x, const Level& level, const std::vector<Row>& rows, int64_t step);
+  std::vector<Tensor> run(const Tensor& x, const Level& level, const std::vector<Row>& rows);
   void forget_old_features();
 
   const LatentTask& task_;
@@ -43,6 +43,8 @@ class PromptGuidance {
   PromptPart negative_;
   std::vector<const Tensor*> contexts_;  // of all rows as they were grouped last
   std::vector<Group> groups_;
+  std::vector<size_t> acting_;    // of the task's controls, in this call
+  bool acts_anew_ = false;        // others than in the call before
   int64_t calls_since_full_ = 0;  // of all groups together
 };
 

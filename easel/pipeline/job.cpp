@@ -154,21 +154,17 @@ Request Job::with_model_defaults(Parameterization parameterization) const {
 MemoryPlan Job::memory_for(const Request& request) const {
   const auto prompts = static_cast<int64_t>(request.prompts.size());
   const Request last = hires_request(request).value_or(request);  // the largest pass
-  const auto control_bytes_for = [&](const Request& pass) {
-    const int64_t factor = workshop_.model.vae_factor();
-    return control_bytes(control_nets_, workshop_.model, *pass.height_px / factor, *pass.width_px / factor,
-                         latents_per_image(request) * request.batch_size);
-  };
-  const JobSize size{.width_px = *last.width_px,
-                     .height_px = *last.height_px,
-                     .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
-                     .latents = latents_per_image(request),
-                     .from_image = request.task != Task::txt2img || request.hires_upscaler == HiresUpscaler::lanczos,
-                     .estimates_depth = request.task == Task::depth2img && !request.depth_map,
-                     .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
-                     .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
-                     .loras = workshop_.model.lora_need(loras_),
-                     .control_bytes = control_bytes_for(last)};
+  JobSize size{.width_px = *last.width_px,
+               .height_px = *last.height_px,
+               .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
+               .latents = latents_per_image(request),
+               .from_image = request.task != Task::txt2img || request.hires_upscaler == HiresUpscaler::lanczos,
+               .estimates_depth = request.task == Task::depth2img && !request.depth_map,
+               .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
+               .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
+               .loras = workshop_.model.lora_need(loras_),
+               .controls = {}};
+  for (const auto& control_net : control_nets_) size.controls.push_back(control_net->checkpoint());
   const MemoryAllowance allowance =
       memory_allowance(workshop_.memory_limit_bytes, workshop_.low_memory, workshop_.device);
   return plan_memory(workshop_.model, size, allowance, workshop_.threads);
@@ -178,6 +174,7 @@ void Job::keep_to(const MemoryPlan& plan) {
   memory_ = plan;
   result_.planned_bytes = plan.needed_bytes;
   workshop_.model.arrange(plan.modes.residency, plan.modes.encoder_bands, plan.modes.decoder_bands);
+  for (const auto& control_net : control_nets_) control_net->arrange(control_residency(plan.modes));
   if (!plan.stages_apart) workshop_.device.allocator().set_budget(std::nullopt);
 }
 
@@ -186,6 +183,7 @@ void Job::enter(MemoryStage stage) {
   if (!memory_.stages_apart) return;
   Allocator& allocator = workshop_.device.allocator();
   workshop_.model.unload_all();
+  for (const auto& control_net : control_nets_) control_net->unload();
   allocator.set_budget(0);
   if (const auto budget = memory_.budgets.find(stage); budget != memory_.budgets.end()) {
     allocator.set_budget(budget->second);

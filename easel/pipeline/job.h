@@ -74,7 +74,7 @@ class Job {
   Request request_;
   std::vector<LoraUse> loras_;
   std::string lora_hashes_;
-  std::vector<std::shared_ptr<const OpenControlNet>> control_nets_;
+  ControlNets control_nets_;
   std::vector<Batch> batches_;
   MemoryPlan memory_{};
   int64_t batch_index_ = 0;

@@ -48,10 +48,6 @@ uint64_t unet_activation_bytes(const UNetConfig& config, int64_t rows, int64_t c
   return floats(batch * (skip_floats(config, rows, columns) + kUnetLiveActivations * widest));
 }
 
-uint64_t skip_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
-  return floats(batch * skip_floats(config, rows, columns));
-}
-
 uint64_t token_merging_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch) {
   for (size_t level = 0; level < config.levels.size(); ++level) {
     if (!config.levels[level].has_transformers) continue;

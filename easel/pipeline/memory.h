@@ -48,7 +48,6 @@ uint64_t decoder_activation_bytes(const Model& model, int64_t rows, int64_t colu
 
 // What token merging and the kept feature of `job` take beside the network.
 uint64_t less_work_bytes(const UNetConfig& config, const JobSize& job, int64_t rows, int64_t columns);
-uint64_t skip_bytes(const UNetConfig& config, int64_t rows, int64_t columns, int64_t batch);
 
 // The fastest way within the allowance. Throws Error out_of_memory with the smallest limit that `job` can be done in,
 // what there is and the cure, if it does not fit.

@@ -186,7 +186,12 @@ class Planner {
 
   uint64_t weight_bytes(MemoryStage stage) const {
     const bool with_depth = stage == MemoryStage::encoding && job_.estimates_depth;
-    return model_.file_bytes(prefix_of(stage)) + (with_depth ? model_.file_bytes(kDepthPrefix) : 0);
+    uint64_t bytes = model_.file_bytes(prefix_of(stage)) + (with_depth ? model_.file_bytes(kDepthPrefix) : 0);
+    if (stage != MemoryStage::sampling) return bytes;
+    for (const auto& control : job_.controls) {
+      for (const WeightData& tensor : control->tensors()) bytes += tensor.bytes.size();
+    }
+    return bytes;
   }
 
   const Model& model_;

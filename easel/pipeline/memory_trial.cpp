@@ -4,6 +4,7 @@
 
 #include "easel/depth/depth_map.h"
 #include "easel/ops/ops.h"
+#include "easel/pipeline/control.h"
 #include "easel/pipeline/depth.h"
 #include "easel/pipeline/int8_layers.h"
 #include "easel/pipeline/memory.h"
@@ -21,7 +22,29 @@ VaeConfig with_choices(VaeConfig config, PaddingMode padding, VaeBands bands) {
   return config;
 }
 
+// The ControlNets of a job, all of which act.
+struct TrialControls {
+  std::vector<Control> controls;
+  std::vector<size_t> acting;
+
+  TrialControls(const JobSize& job, Residency residency, const Device& device) {
+    for (const auto& file : job.controls) {
+      const auto control_net = std::make_shared<OpenControlNet>(file, residency);
+      const Tensor hint = control_net->network().read_hint(Tensor::empty(device, {1, job.height_px, job.width_px, 3}));
+      acting.push_back(controls.size());
+      controls.push_back({.control_net = control_net, .hint = hint, .weight = 0.5, .start = 0.0, .end = 1.0});
+    }
+  }
+  std::vector<ControlNet::Conditioning> condition(const Tensor& context) const {
+    std::vector<ControlNet::Conditioning> out;
+    for (const Control& control : controls) out.push_back(control.network().condition(context));
+    return out;
+  }
+};
+
 }  // namespace
+
+Residency control_residency(const StageModes& modes) { return modes.residency.of(fmt::format("{}.", Model::kUnet)); }
 
 TrialPeak MemoryTrial::operator()(std::span<const MemoryStage> stages, const StageModes& modes,
                                   std::optional<uint64_t> budget) const {
@@ -79,17 +102,23 @@ void MemoryTrial::sample(const Weights& weights, const StageModes& modes, const 
   const int64_t rows = job_.batch * job_.latents;
   const int64_t at_once = modes.rows_at_once == 0 ? rows : std::min(rows, modes.rows_at_once);
   const Tensor solver = Tensor::empty(device, {kSolverLatents * job_.batch, h, w, config.in_channels});
-  const uint64_t beside = less_work_bytes(config, job_, h, w) + job_.control_bytes;
+  const uint64_t beside = less_work_bytes(config, job_, h, w);
   const Tensor others = Tensor::empty(device, {1 + static_cast<int64_t>(beside / sizeof(float))});
   const std::vector<int32_t> labels(static_cast<size_t>(at_once), 0);
   const std::vector<float> timesteps(static_cast<size_t>(at_once), 0.0f);
+  const TrialControls controls(job_, control_residency(modes), device);
   std::vector<UNet::Conditioning> conditionings;
+  std::vector<std::vector<ControlNet::Conditioning>> control_conditionings;
   for (int64_t row = 0; row < rows; row += at_once) {
     const Tensor context = Tensor::empty(device, {at_once, kContextTokens, config.context_width});
     conditionings.push_back(unet.condition(context, labels));
+    control_conditionings.push_back(controls.condition(context));
   }
   for (int step = 0; step < 2; ++step) {  // the second finds the blocks that the first left
-    unet(Tensor::empty(device, {at_once, h, w, config.in_channels}), timesteps, conditionings.front());
+    const Tensor x = Tensor::empty(device, {at_once, h, w, config.out_channels});
+    const std::vector<Tensor> steered =
+        steering(controls.controls, control_conditionings.front(), controls.acting, x, timesteps, std::nullopt);
+    unet(Tensor::empty(device, {at_once, h, w, config.in_channels}), timesteps, conditionings.front(), {}, {}, steered);
   }
 }
 

@@ -18,7 +18,7 @@ struct JobSize {
   bool merges_tokens = false;
   std::optional<int64_t> cache_branch = {};  // of which a feature is kept from call to call
   LoraMerger::Need loras = {};
-  uint64_t control_bytes = 0;  // control.h
+  std::vector<std::shared_ptr<const Checkpoint>> controls = {};  // files of the ControlNets, all at work in every step
 };
 
 // How the stages go about it.
@@ -32,6 +32,9 @@ struct StageModes {
 };
 
 enum class MemoryStage { text, encoding, sampling, decoding };  // encoding: with the depth network, if it is asked
+
+// ControlNets go with the UNet: their weights stay if all of its do.
+Residency control_residency(const StageModes& modes);
 
 struct TrialPeak {
   uint64_t bytes;         // of tensors and of the pages of files

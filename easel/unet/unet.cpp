@@ -109,7 +109,6 @@ std::optional<TokenMergingConfig> UNet::merging_for(const Tensor& x, std::span<c
 Tensor UNet::operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
                         const BlockObserver& observe, const UNetShortcuts& shortcuts,
                         std::span<const Tensor> steering) const {
-  EASEL_ASSERT(steering.empty() || steering.size() == input_blocks_.size() + 2);
   const Tensor sinusoids = timestep_embedding(x.device(), timesteps, config_.model_channels);
   Tensor time = time_embed2_(time_embed1_(sinusoids, {.activation = Activation::silu}));  // [n, time_width]
   time = observed(observe, time, "time_embed");
@@ -117,6 +116,8 @@ Tensor UNet::operator()(const Tensor& x, std::span<const float> timesteps, const
   const auto merging = merging_for(x, timesteps, shortcuts.token_merging_ratio);
   UNetShortcuts::DeepFeature* const deep = shortcuts.deep;
   const bool is_reused = deep != nullptr && deep->feature;
+  const size_t steered = is_reused ? static_cast<size_t>(deep->branch) + 1 : input_blocks_.size() + 2;
+  EASEL_ASSERT(steering.empty() || steering.size() == steered);
 
   std::vector<Tensor> skips = {observed(observe, conv_in_(x), "input_blocks.0")};
   const size_t blocks_down = is_reused ? static_cast<size_t>(deep->branch) : input_blocks_.size();

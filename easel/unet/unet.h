@@ -41,7 +41,7 @@ class UNet {
   // x [n, h, w, in_channels] with h and w multiples of config().size_divisor(), n timesteps (they may be fractional)
   // -> [n, h, w, out_channels]
   // steering: nothing, or what is added to each skip, in the order of the input blocks, and last to the middle
-  // (ControlNet, Zhang et al. 2023).
+  // (ControlNet, Zhang et al. 2023). Where a deep feature is used: to the branch + 1 skips that are computed.
   Tensor operator()(const Tensor& x, std::span<const float> timesteps, const Conditioning& conditioning,
                     const BlockObserver& observe = {}, const UNetShortcuts& shortcuts = {},
                     std::span<const Tensor> steering = {}) const;

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "easel/base/error.h"
 #include "easel/pipeline/assets.h"
 #include "easel/pipeline/latent.h"
@@ -9,6 +11,7 @@
 #include "easel/pipeline/pipeline.h"
 #include "easel/pipeline/settings.h"
 #include "easel/sampling/registry.h"
+#include "tests/control/control_files.h"
 #include "tests/support/device.h"
 #include "tests/support/golden.h"
 
@@ -18,6 +21,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 const char* const kTinyVae = "vae/autoencoder-tiny.safetensors";
@@ -59,8 +63,15 @@ TEST(LessWork, OffIsOff) {
   EXPECT_NE(drawn(model, request), plain);
 }
 
-// Which calls of the network, counted from 0, ran the blocks in the middle.
-std::vector<int> full_calls(const std::string& sampler, int64_t interval, const std::string& prompt = "x") {
+struct Calls {
+  std::vector<int> full = {};  // of the network, counted from 0, that ran the blocks in the middle
+  // Blocks that ControlNets ran in each call, and which calls ran theirs in the middle.
+  std::map<int, int> control_blocks = {};
+  std::vector<int> full_control = {};
+};
+
+Calls calls_of(const std::string& sampler, int64_t interval, const std::string& prompt = "x",
+               const std::vector<Control>& controls = {}) {
   const Device& device = cpu_device();
   Request request = small_request();
   request.prompt = prompt;
@@ -74,14 +85,21 @@ std::vector<int> full_calls(const std::string& sampler, int64_t interval, const 
   const auto batch = plan_batches(request, *request.seed).front();
   BatchNoise noise(RngKind::cpu, *request.seed);
   const Tensor start = noise.draw(device, latent_shape(model, request, 1));
-  int calls = 0;
-  std::vector<int> full;
-  draw_latent({model, prompts, request, batch, {.noise = start}}, noise, {},
-              [&](std::string_view block, const Tensor&) {
-                if (block == "middle_block.0") full.push_back(calls);
-                if (block == "out") ++calls;
-              });
-  return full;
+  LatentTask task{model, prompts, request, batch, {.noise = start}};
+  task.controls = controls;
+  int call = 0;
+  Calls calls;
+  draw_latent(task, noise, {}, [&](std::string_view block, const Tensor&) {
+    if (block == "middle_block.0") calls.full.push_back(call);
+    if (block == "control.middle_block.0") calls.full_control.push_back(call);
+    if (block.starts_with("control.")) ++calls.control_blocks[call];
+    if (block == "out") ++call;
+  });
+  return calls;
+}
+
+std::vector<int> full_calls(const std::string& sampler, int64_t interval, const std::string& prompt = "x") {
+  return calls_of(sampler, interval, prompt).full;
 }
 
 TEST(Cache, EveryNthCallIsAFullOne) {
@@ -95,6 +113,34 @@ TEST(Cache, EveryNthCallIsAFullOne) {
 TEST(Cache, CountsCallsNotSteps) { EXPECT_THAT(full_calls("heun", 4), ElementsAre(0, 4, 8)); }
 
 TEST(Cache, AnotherPromptBeginsAnew) { EXPECT_THAT(full_calls("euler", 4, "[x:y:3]"), ElementsAre(0, 3)); }
+
+// A ControlNet that acts from `start` to `end` of the steps.
+Control control_at(double start, double end, double weight = 1.0) {
+  auto opened = std::make_shared<OpenControlNet>(control_file(original_name));
+  const Tensor hint = opened->network().read_hint(Tensor::zeros(cpu_device(), {1, 64, 64, 3}));
+  return {.control_net = opened, .hint = hint, .weight = weight, .start = start, .end = end};
+}
+
+// Between full calls a ControlNet steers only the blocks that are computed, so it computes no more than these take.
+TEST(Cache, ControlNetsDoNoMoreThanTheNetwork) {
+  const Calls calls = calls_of("euler", 3, "x", {control_at(0, 1)});
+  EXPECT_THAT(calls.full, ElementsAre(0, 3));
+  EXPECT_THAT(calls.full_control, ElementsAre(0, 3));
+  const int blocks = calls.control_blocks.at(0);
+  EXPECT_EQ(blocks, 12 + 3);  // input blocks and the middle
+  EXPECT_THAT(calls.control_blocks,
+              ElementsAre(Pair(0, blocks), Pair(1, 1), Pair(2, 1), Pair(3, blocks), Pair(4, 1), Pair(5, 1)));
+}
+
+// What is kept holds what the ControlNets did below: where one begins or ends it is of no use any more.
+TEST(Cache, AnotherSetOfControlNetsBeginsAnew) {
+  EXPECT_THAT(calls_of("euler", 100, "x", {control_at(0, 1)}).full, ElementsAre(0));
+  EXPECT_THAT(calls_of("euler", 100, "x", {control_at(0, 0.5)}).full, ElementsAre(0, 3));
+  EXPECT_THAT(calls_of("euler", 100, "x", {control_at(0.5, 1)}).full, ElementsAre(0, 3));
+  EXPECT_THAT(calls_of("euler", 4, "x", {control_at(0, 1), control_at(1.0 / 6, 0.5)}).full, ElementsAre(0, 1, 3));
+  EXPECT_THAT(calls_of("euler", 100, "x", {control_at(0, 0.5, 0.0)}).full, ElementsAre(0));  // without weight
+  EXPECT_THAT(calls_of("euler", 100, "x", {control_at(0, 0.5)}).full_control, ElementsAre(0));
+}
 
 TEST(Cache, TakesItsMemoryIntoThePlan) {
   const Model model({.checkpoint = golden_path("models/sd1-tiny.ckpt")});

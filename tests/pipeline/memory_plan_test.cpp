@@ -6,6 +6,7 @@
 #include "easel/base/error.h"
 #include "easel/pipeline/memory.h"
 #include "easel/pipeline/pipeline.h"
+#include "tests/control/control_files.h"
 #include "tests/support/golden.h"
 
 namespace easel::testing {
@@ -74,6 +75,25 @@ TEST_F(MemoryPlanTest, ALimitThatCannotBeMetIsRefusedWithTheSmallestThatCan) {
     EXPECT_THAT(error.what(), HasSubstr("try a smaller --width and --height or a smaller --batch-size"));
     EXPECT_THAT(error.what(), HasSubstr(fmt::format("a --memory-limit of {} MB", (least + kMega - 1) / kMega)));
   }
+}
+
+// Their files' pages count, and so do their weights that stay: each is as large as its file or larger.
+TEST_F(MemoryPlanTest, ControlNetsCount) {
+  const auto control = control_file(original_name);
+  uint64_t bytes = 0;
+  for (const WeightData& tensor : control->tensors()) bytes += tensor.bytes.size();
+  const auto needed = [&](size_t count, bool least) {
+    JobSize job = job_;
+    job.width_px = job.height_px = 128;  // so small that the UNet's stage is the largest
+    job.controls.assign(count, control);
+    return plan_memory(model_, job,
+                       {.bytes = kNoLimit, .comfortable_bytes = kNoLimit, .tensor_bytes = kNoLimit, .least = least},
+                       kThreads)
+        .needed_bytes;
+  };
+  EXPECT_GE(needed(1, false), needed(0, false) + bytes);
+  EXPECT_LE(needed(1, false), needed(0, false) + 3 * bytes);
+  EXPECT_LT(needed(1, true), needed(1, false));
 }
 
 TEST_F(MemoryPlanTest, AllocatedMemoryHasALimitOfItsOwn) {
