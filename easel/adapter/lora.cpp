@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "easel/adapter/lora_metadata.h"
 #include "easel/base/error.h"
 #include "easel/base/text.h"
 #include "easel/tensor/dtype.h"
@@ -74,8 +75,9 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
-// "unet.down_blocks.0...attn1.processor.to_out" -> "down_blocks_0_..._attn1_to_out_0"
-void read_name(LoraLayer& layer) {
+// "unet.down_blocks.0...attn1.processor.to_out" -> the key "down_blocks_0_..._attn1_to_out_0". Returns what follows the
+// prefix.
+std::string_view read_name(LoraLayer& layer) {
   std::string_view rest = layer.name;
   for (const Prefix& prefix : kPrefixes) {
     if (!rest.starts_with(prefix.text)) continue;
@@ -88,6 +90,7 @@ void read_name(LoraLayer& layer) {
   replace_all(layer.key, ".processor.", ".");
   if (by_processor && layer.key.ends_with("to_out")) layer.key += ".0";
   std::replace(layer.key.begin(), layer.key.end(), '.', '_');
+  return rest;
 }
 
 double number_in(const Checkpoint& checkpoint, const WeightData& tensor) {
@@ -189,10 +192,18 @@ Lora::Lora(std::shared_ptr<const Checkpoint> checkpoint) : checkpoint_(std::move
     throw Error(ErrorCode::bad_checkpoint, "{}: {} tensors are no parts of a LoRA that easel knows: {}", file(),
                 parts.faults.size(), fmt::join(parts.faults, "; "));
   }
+  const auto metadata = LoraMetadata::of(*checkpoint_);
   for (auto& [name, layer] : parts.layers) {
-    read_name(layer);
+    const std::string_view module = read_name(layer);
+    const auto told = metadata ? metadata->scale(layer.part, module, layer.rank()) : std::nullopt;
+    layer.scale = told.value_or(1.0);
     if (const auto alpha = parts.alphas.find(name); alpha != parts.alphas.end()) {
       layer.scale = alpha->second / static_cast<double>(layer.rank());
+      if (told && std::abs(*told - layer.scale) > 1e-6 * std::abs(*told)) {
+        throw Error(ErrorCode::bad_checkpoint,
+                    "{}: {} is scaled by {} according to its alpha, but by {} according to lora_adapter_metadata",
+                    file(), name, layer.scale, *told);
+      }
     }
     layers_.push_back(std::move(layer));
   }

@@ -21,14 +21,14 @@ struct LoraLayer {
   const WeightData* down = nullptr;  // [rank, in], [rank, in, kh, kw], or with mid [rank, in, 1, 1]
   const WeightData* up = nullptr;    // [out, rank] or [out, rank, 1, 1]
   const WeightData* mid = nullptr;   // [rank, rank, kh, kw]
-  double scale = 1.0;                // alpha / rank
+  double scale = 1.0;                // alpha / rank, from the file's tensors or metadata
 
   int64_t rank() const { return down->shape.dim(0); }
 };
 
 // Understands the names of kohya's trainers (`lora_unet_..._to_q.lora_down.weight`, also with the original layout's
 // block names), of LyCORIS (LoCon), of diffusers and PEFT (`unet....to_q.lora_A.weight`, `.lora.down.weight`,
-// `processor.to_q_lora.down.weight`).
+// `processor.to_q_lora.down.weight`), and the metadata of the last two.
 class Lora {
  public:
   // Throws Error not_found, io_failure or bad_checkpoint: no LoRA, a kind that is not supported (LoHa, LoKr, DoRA,

@@ -144,6 +144,79 @@ TEST(Lora, ScaleIsAlphaByRank) {
   EXPECT_EQ(without.layers().front().scale, 1.0);
 }
 
+// A LoRA of rank 4 for three layers of the UNet and one of the text encoder, with diffusers' metadata.
+std::map<std::string, double> scales_with(const std::string& metadata) {
+  std::vector<WeightData> tensors;
+  for (const char* name : {"unet.down_blocks.0.attn1.to_q", "unet.down_blocks.0.attn2.to_q",
+                           "unet.mid_block.attn1.to_q", "text_encoder.layers.0.q_proj"}) {
+    tensors.push_back(f32_tensor(std::string(name) + ".lora_A.weight", {4, 8}));
+    tensors.push_back(f32_tensor(std::string(name) + ".lora_B.weight", {8, 4}));
+  }
+  const Lora lora(Checkpoint::from_tensors("a", std::move(tensors), {{"lora_adapter_metadata", metadata}}));
+  std::map<std::string, double> scales;
+  for (const LoraLayer& layer : lora.layers()) scales[layer.key] = layer.scale;
+  return scales;
+}
+
+TEST(Lora, TheMetadataOfDiffusersTellsTheScale) {
+  const auto scales = scales_with(R"({"unet.r": 4, "unet.lora_alpha": 8, "unet.use_rslora": false,
+      "unet.alpha_pattern": {"mid_block.attn1.to_q": 2, "attn2.to_q": 16}, "unet.rank_pattern": {},
+      "unet.target_modules": ["to_q"], "text_encoder.r": 4, "text_encoder.lora_alpha": 1, "unet.megatron_config": null})");
+  EXPECT_EQ(scales.at("down_blocks_0_attn1_to_q"), 2.0);
+  EXPECT_EQ(scales.at("down_blocks_0_attn2_to_q"), 4.0);
+  EXPECT_EQ(scales.at("mid_block_attn1_to_q"), 0.5);
+  EXPECT_EQ(scales.at("layers_0_q_proj"), 0.25);
+  EXPECT_EQ(scales_with(R"({"unet.r": 4, "unet.lora_alpha": 8, "unet.use_rslora": true})").at("mid_block_attn1_to_q"),
+            4.0);                                                                               // 8 / sqrt(4)
+  EXPECT_EQ(scales_with(R"({"text_encoder.lora_alpha": 8})").at("mid_block_attn1_to_q"), 1.0);  // not told
+}
+
+TEST(Lora, PatternsOfTheMetadataAreEndsOfNames) {
+  const auto scale = [](const std::string& pattern) {
+    return scales_with(R"({"unet.lora_alpha": 4, "unet.alpha_pattern": {")" + pattern + R"(": 12}})")
+        .at("down_blocks_0_attn1_to_q");
+  };
+  EXPECT_EQ(scale("to_q"), 3.0);
+  EXPECT_EQ(scale("attn1\\\\.to_q"), 3.0);
+  EXPECT_EQ(scale("^down_blocks"), 3.0);
+  EXPECT_EQ(scale("^down_blocks.0.attn1.to_q$"), 3.0);
+  EXPECT_EQ(scale("^attn1.to_q"), 1.0);
+  EXPECT_EQ(scale("o_q"), 1.0);
+  EXPECT_EQ(scale("down_blocks"), 1.0);
+}
+
+TEST(Lora, RanksOfTheMetadataMustBeThoseOfTheTensors) {
+  EXPECT_NO_THROW(scales_with(R"({"unet.r": 8, "unet.rank_pattern": {"to_q": 4}})"));
+  EXPECT_THAT(
+      message_of([] { scales_with(R"({"unet.r": 8})"); }),
+      HasSubstr("lora_adapter_metadata says that down_blocks.0.attn1.to_q has rank 8, but its tensors have rank 4"));
+}
+
+TEST(Lora, MetadataThatIsNotUnderstoodIsRefused) {
+  const auto refusal = [](const char* metadata) { return message_of([&] { scales_with(metadata); }); };
+  EXPECT_THAT(refusal("{"), HasSubstr("a: lora_adapter_metadata is not valid JSON"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("is not understood: expected an object"));
+  EXPECT_THAT(refusal(R"({"unet.lora_alpha": "8"})"), HasSubstr("unet.lora_alpha is \"8\", expected a number"));
+  EXPECT_THAT(refusal(R"({"unet.alpha_pattern": {".*attn[12]": 8}})"),
+              HasSubstr("unet.alpha_pattern has the regular expression '.*attn[12]', expected names of layers"));
+}
+
+// The files of PEFT's model classes have names without "unet.", and so has their metadata.
+TEST(Lora, MetadataOfNamesWithoutPrefix) {
+  const auto scale = [](std::vector<WeightData> more) {
+    more.push_back(f32_tensor("mid_block.to_q.lora_A.weight", {4, 8}));
+    more.push_back(f32_tensor("mid_block.to_q.lora_B.weight", {8, 4}));
+    const Lora lora(
+        Checkpoint::from_tensors("a", std::move(more), {{"lora_adapter_metadata", R"({"r": 4, "lora_alpha": 2})"}}));
+    return lora.layers().front().scale;
+  };
+  EXPECT_EQ(scale({}), 0.5);
+  const std::vector<float> two = {2.0f}, three = {3.0f};
+  EXPECT_EQ(scale({f32_tensor("mid_block.to_q.alpha", {}, two)}), 0.5);
+  EXPECT_THAT(message_of([&] { scale({f32_tensor("mid_block.to_q.alpha", {}, three)}); }),
+              HasSubstr("mid_block.to_q is scaled by 0.75 according to its alpha, but by 0.5"));
+}
+
 TEST(Lora, OtherKindsAreRefusedByName) {
   const auto refusal = [](const Shapes& shapes) { return message_of([&] { lora_of(shapes); }); };
   EXPECT_THAT(refusal({{"lora_unet_x.hada_w1_a", {4, 8}}}), HasSubstr("lora_unet_x.hada_w1_a is of the kind LoHa"));
