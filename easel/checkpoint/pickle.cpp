@@ -263,11 +263,8 @@ class PickleReader {
       case '\x92':
         pop();
         call();
-        return true;  // NEWOBJ_EX
-      case 'b':
-        pop();
-        top();
-        return true;                             // BUILD: the state is not kept
+        return true;                             // NEWOBJ_EX
+      case 'b': build(); return true;            // BUILD
       case 'Q': push_persistent(); return true;  // BINPERSID
       case 'i': {                                // INST
         push_global_lines();
@@ -317,6 +314,15 @@ class PickleReader {
     push_object(callee, arguments);
   }
 
+  // What an object would do with its state is not known: it is kept beside it.
+  void build() {
+    const PickleId state = pop();
+    PickleValue& object = value(top());
+    if (object.kind != Kind::object) return;
+    object.items.resize(2);
+    object.items.push_back(state);
+  }
+
   // OrderedDict([[key, value], ...]), as Python 2 wrote it.
   std::vector<PickleId> pairs(const PickleValue& arguments) {
     std::vector<PickleId> items;
@@ -352,11 +358,22 @@ const PickleValue* Pickle::find(const PickleValue& dict, std::string_view key) c
   return nullptr;
 }
 
+const PickleValue* Pickle::parameters(const PickleValue& value) const {
+  if (callee(value) != "torch.nn.modules.container.ParameterDict" || value.items.size() < 3) return nullptr;
+  const PickleValue* parameters = find(values_[value.items[2]], "_parameters");
+  return parameters != nullptr && parameters->kind == Kind::dict ? parameters : nullptr;
+}
+
 std::string Pickle::callee(const PickleValue& value) const {
   if (value.kind != Kind::object) return {};
-  const PickleValue& callee = values_[value.items[0]];
-  if (callee.kind != Kind::global) return "unknown";
-  return fmt::format("{}.{}", printable(callee.text, 100), printable(callee.name, 100));
+  const PickleValue* callee = &values_[value.items[0]];
+  if (callee->kind == Kind::persistent) {  // ("module", class, file, source text): a layer in the old stream
+    const PickleValue& description = values_[callee->items[0]];
+    if (description.kind != Kind::tuple || description.items.size() < 2) return "unknown";
+    callee = &values_[description.items[1]];
+  }
+  if (callee->kind != Kind::global) return "unknown";
+  return fmt::format("{}.{}", printable(callee->text, 100), printable(callee->name, 100));
 }
 
 std::string Pickle::describe(const PickleValue& value) const {

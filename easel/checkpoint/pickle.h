@@ -27,7 +27,8 @@ struct PickleValue {
     dict,        // items: key, value, key, value; the last of equal keys counts
     global,      // a class or function: text is its module, name its name
     persistent,  // a storage: items[0] describes it
-    object,      // the result of a call: items[0] is the callee, items[1] a tuple of arguments
+    object,      // the result of a call: items[0] is the callee, items[1] a tuple of arguments, items[2] its state if
+                 // it was given one
   };
   Kind kind = Kind::none;
   int64_t integer = 0;
@@ -51,6 +52,8 @@ class Pickle {
 
   // The value of a dict's text key; nullptr if there is none or `dict` is no dict.
   const PickleValue* find(const PickleValue& dict, std::string_view key) const;
+  // The parameters of a torch.nn.ParameterDict, a dict; nullptr if `value` is none.
+  const PickleValue* parameters(const PickleValue& value) const;
   // The class or function that made an object, "torch._utils._rebuild_tensor_v2"; empty if `value` is no object.
   std::string callee(const PickleValue& value) const;
   // What `value` is, for messages: "a dict", "an object of class x.y".

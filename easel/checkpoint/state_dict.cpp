@@ -93,12 +93,17 @@ class StateDictReader {
     }
   }
 
-  // Embeddings and upscalers keep their tensors one level down: "string_to_param", "params_ema".
+  // Embeddings and upscalers keep their tensors one level down: "string_to_param", "params_ema". That of CompVis'
+  // textual inversion is a ParameterDict.
   void add_nested_tensors(const PickleValue& root) {
     for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
       const PickleValue& key = pickle_[root.items[i]];
       const PickleValue& value = pickle_[root.items[i + 1]];
-      if (key.kind == Kind::text && value.kind == Kind::dict) add_tensors(value, fmt::format("{}.", key.text));
+      if (key.kind != Kind::text) continue;
+      const PickleValue* parameters = pickle_.parameters(value);
+      if (parameters != nullptr || value.kind == Kind::dict) {
+        add_tensors(parameters != nullptr ? *parameters : value, fmt::format("{}.", key.text));
+      }
     }
   }
 

@@ -7,6 +7,7 @@
 
 #include "tests/checkpoint/expect_error.h"
 #include "tests/support/checkpoint_writer.h"
+#include "tests/support/golden.h"
 
 namespace easel::testing {
 namespace {
@@ -39,6 +40,13 @@ TEST(EmbeddingFile, ReadsThePickleOfA1111) {
   EXPECT_THAT(EmbeddingFile::from(*file).values, ElementsAre(0, 1, 2, 3, 4, 5));
 }
 
+// As CompVis' textual inversion saves them: a torch.nn.ParameterDict. Golden: tools/goldens/embedding.py, PyTorch.
+TEST(EmbeddingFile, ReadsParametersOfPyTorch) {
+  const EmbeddingFile two = EmbeddingFile::open(golden_path("embeddings/parameter_dict.pt"));
+  EXPECT_EQ(two.count, 2);
+  EXPECT_THAT(two.values, ElementsAre(0, 0.5, 1, 1.5, 2, 2.5));
+}
+
 TEST(EmbeddingFile, RefusesWhatIsNone) {
   const auto refusal = [](std::vector<WeightData> tensors) {
     return message_of([&] { embedding(std::move(tensors)); });
@@ -47,6 +55,9 @@ TEST(EmbeddingFile, RefusesWhatIsNone) {
               HasSubstr("no textual-inversion embedding of one word: expected one tensor of vectors, found a [2, 3]"));
   EXPECT_THAT(refusal({f32_tensor("emb_params", {2, 3, 4})}), HasSubstr("found emb_params [2, 3, 4]"));
   EXPECT_THAT(refusal({f32_tensor("emb_params", {76, 3})}), HasSubstr("expected 1 to 75 vectors"));
+  EXPECT_THAT(refusal({f32_tensor("string_to_param.a", {1, 3}), f32_tensor("string_to_param.b", {2, 3}),
+                       f32_tensor("string_to_param.c", {3, 3})}),
+              HasSubstr("found string_to_param.a [1, 3], string_to_param.b [2, 3], string_to_param.c [3, 3]"));
   EXPECT_THAT(refusal({f32_tensor("clip_g", {2, 4}), f32_tensor("clip_l", {2, 3})}), HasSubstr("for SDXL"));
   EXPECT_THAT(refusal({f32_tensor("emb_params", {1, 1}, std::vector<float>{std::numeric_limits<float>::infinity()})}),
               HasSubstr("not finite"));

@@ -106,6 +106,33 @@ TEST(TorchFile, ReadsTensorsOneLevelDown) {
   EXPECT_EQ(read->names(), std::vector<std::string>{"string_to_param.*"});
 }
 
+// {"string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(...)})}, as torch.nn.Module is pickled.
+TEST(TorchFile, ReadsTheTensorsOfAParameterDict) {
+  const WeightData one = f32_tensor("", {1});
+  const std::vector<int64_t> size{1};
+  const auto names = [&](std::string_view module, std::string_view class_name, std::string_view list,
+                         bool with_source = false) {
+    PickleWriter pickle;
+    pickle.raw(kDict).text("string_to_param");
+    if (with_source) pickle.raw("(").text("module");  // as the old stream does
+    pickle.global(module, class_name);
+    if (with_source) pickle.text("container.py").text("class ParameterDict: pass").raw("tQ");
+    pickle.raw(")\x81}(");
+    pickle.text("training").raw("\x88").text(list).global("collections", "OrderedDict").raw(")R").text("*");
+    pickle.global("torch._utils", "_rebuild_parameter").raw("(").tensor("FloatStorage", "0", 1, 0, size, size);
+    pickle.raw("\x88").global("collections", "OrderedDict").raw(")RtRsubu");
+    return parse(torch_zip_with_pickle(pickle.finish(), Bytes(one.bytes.begin(), one.bytes.end())))->names();
+  };
+  EXPECT_EQ(names("torch.nn.modules.container", "ParameterDict", "_parameters"),
+            std::vector<std::string>{"string_to_param.*"});
+  EXPECT_EQ(names("torch.nn.modules.container", "ParameterDict", "_parameters", true),
+            std::vector<std::string>{"string_to_param.*"});
+  EXPECT_THAT(message_of([&] { names("torch.nn.modules.container", "ParameterDict", "_buffers"); }),
+              HasSubstr("holds no tensors"));
+  EXPECT_THAT(message_of([&] { names("somebody.elses", "ParameterDict", "_parameters"); }),
+              HasSubstr("holds no tensors"));
+}
+
 // What these would do in Python: os.system("..."), eval("..."), __import__("os").
 TEST(TorchFile, RefusesAttacksAndRunsNothing) {
   for (const std::string_view pickle : {"\x80\x02"
