@@ -77,10 +77,11 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates) {
+std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates,
+                                        std::optional<size_t> farthest) {
   const std::string wanted = comparable(name.substr(0, 64));
   std::optional<std::string> best;
-  size_t best_distance = std::max<size_t>(2, wanted.size() / 2) + 1;
+  size_t best_distance = farthest.value_or(std::max<size_t>(2, wanted.size() / 2)) + 1;
   for (const std::string& candidate : candidates) {
     const size_t distance = edit_distance(wanted, comparable(candidate));
     if (distance < best_distance) {

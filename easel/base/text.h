@@ -16,8 +16,10 @@ std::string format_bytes(uint64_t bytes);
 // True if `text` is well-formed UTF-8 (no overlong forms, surrogates or values above U+10FFFF).
 bool is_utf8(std::string_view text);
 
-// The candidate with the smallest edit distance, ignoring case, `-` and `_`; nothing if none is similar.
-std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates);
+// The candidate with the smallest edit distance, ignoring case, `-` and `_`; nothing if none is similar: nearer than
+// half of the name, or up to `farthest`.
+std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates,
+                                        std::optional<size_t> farthest = std::nullopt);
 
 // "a, b, c and 12 more": at most `shown` items are spelled out.
 std::string join_shortened(std::span<const std::string> items, size_t shown);

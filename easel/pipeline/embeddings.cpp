@@ -8,6 +8,8 @@
 namespace easel {
 namespace {
 
+constexpr size_t kLettersPerMistake = 5;
+
 int64_t time_of_change(const std::filesystem::path& path) {
   std::error_code ignored;
   return std::filesystem::last_write_time(path, ignored).time_since_epoch().count();
@@ -19,6 +21,19 @@ std::string_view family_of(int64_t width) {
     case 1024: return ", as embeddings for SD 2.x have";
     default: return "";
   }
+}
+
+// At white space and at the signs of the prompt's grammar.
+std::vector<std::string> words_in(std::string_view text) {
+  std::vector<std::string> words(1);
+  for (const char c : text) {
+    if (std::string_view(" \t\r\n,.;:|()[]{}<>\"").find(c) == std::string_view::npos) {
+      words.back() += c;
+    } else if (!words.back().empty()) {
+      words.emplace_back();
+    }
+  }
+  return words;
 }
 
 }  // namespace
@@ -54,6 +69,18 @@ const EmbeddingFile& Embeddings::file(size_t word) {
 Tensor Embeddings::vectors(size_t word, const Device& device) {
   const EmbeddingFile& embedding = file(word);
   return Tensor::from(device, {embedding.count, embedding.width}, std::span<const float>(embedding.values));
+}
+
+std::optional<std::string> Embeddings::hint(std::string_view text, const Tokenizer& tokenizer) const {
+  std::vector<std::string> names;
+  for (const AdapterFile& file : files_) names.push_back(file.name);
+  for (const std::string& word : words_in(text)) {
+    if (word.size() < kLettersPerMistake) continue;
+    const auto nearest = nearest_name(word, names, word.size() / kLettersPerMistake);
+    if (!nearest || tokenizer.encode(word).size() < 2) continue;
+    return fmt::format("the prompt's '{}' is no learned word; did you mean {}?", word, *nearest);
+  }
+  return std::nullopt;
 }
 
 std::string Embeddings::without_names(std::string text) const {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "easel/adapter/embedding_file.h"
@@ -29,6 +31,10 @@ class Embeddings {
 
   // `text` with the words' names taken out.
   std::string without_names(std::string text) const;
+
+  // What to tell a person whose text, without names, has a word that is nearly one of them; nothing if none is, or if
+  // the word is a usual one, which is a single token.
+  std::optional<std::string> hint(std::string_view text, const Tokenizer& tokenizer) const;
 
  private:
   struct Stamp {

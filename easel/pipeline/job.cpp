@@ -229,7 +229,9 @@ void Job::encode_prompts() {
     }
   }
   for (const std::string& prompt : prompts) {
-    const std::string words = workshop_.prompts.embeddings().without_names(words_of(request_, prompt));
+    const std::string words = workshop_.prompts.without_words(words_of(request_, prompt));
+    const auto word_hint = request_.plain_prompt ? std::nullopt : workshop_.prompts.word_hint(words);
+    if (word_hint) warn(*word_hint);
     if (const auto hint = vocabulary_hint(workshop_.model.checkpoint(), words)) warn(*hint);
   }
   workshop_.prompts.prepare(workshop_.model, workshop_.device, prompts,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +36,10 @@ class PromptEncoder {
   // -> [1, 77 chunks, width]; the text was prepared.
   // Learned words from now on; encodings that may have changed are forgotten.
   void set_words(const AdapterShelf& shelf, const Model& model);
-  const Embeddings& embeddings() const { return *embeddings_; }
+  // `text` without their names.
+  std::string without_words(const std::string& text) const { return embeddings_->without_names(text); }
+  // As of Embeddings::hint().
+  std::optional<std::string> word_hint(std::string_view text) const { return embeddings_->hint(text, tokenizer_); }
 
   const Tensor& operator[](const std::string& prompt) const { return encoded_.at(prompt); }
   bool knows(const std::string& prompt) const { return encoded_.contains(prompt); }

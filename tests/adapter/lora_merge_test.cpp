@@ -4,11 +4,11 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <random>
 
 #include "tests/checkpoint/expect_error.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/device.h"
+#include "tests/support/random_values.h"
 #include "tests/support/tensor_near.h"
 
 namespace easel::testing {
@@ -22,14 +22,6 @@ const std::string kFused = "cond_stage_model.model.transformer.resblocks.0.attn.
 const std::string kUnetName = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
 const std::string kConvName = "lora_unet_down_blocks_0_resnets_0_conv1";
 const std::string kTextName = "lora_te_text_model_encoder_layers_0_self_attn_k_proj";
-
-std::vector<float> random_values(int64_t count, float scale, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0.0f, scale);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 WeightData random_tensor(const std::string& name, const Shape& shape, float scale = 1.0f) {
   return f32_tensor(name, shape,

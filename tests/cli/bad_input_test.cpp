@@ -164,12 +164,23 @@ TEST_F(BadInput, NumbersOutOfRange) {
 TEST_F(BadInput, UnknownNames) {
   expect_refused({"--sampler", "eulr"}, 2, "did you mean 'euler'?");
   expect_refused({"--schedule", "karas"}, 2, "did you mean 'karras'?");
+  expect_refused({"--lora", "three-ink"}, 3, "there is no LoRA named 'three-ink'; did you mean three-inks?");
+  expect_refused({"--prompt", "a bird <lora:threeinx:1>"}, 3, "did you mean three-inks?");
+  expect_refused({"--control", "starter-edge=" + golden_path("image/mask_96x64.png").string()}, 3,
+                 "there is no ControlNet named 'starter-edge'; did you mean starter-edges?");
   expect_refused({"--rng", "dice"}, 2, "dice");
   expect_refused({"--device", "abacus"}, 2, "abacus");
   expect_refused({"--prediction", "x"}, 2, "prediction 'x' is unknown, expected eps or v");
   expect_refused({"--precision", "half"}, 2, "--precision is 'half', expected full, autocast or int8");
   expect_refused({"--batch-noise", "pink"}, 2, "pink");
   expect_refused({"--promt", "x"}, 2, "unknown option '--promt'; did you mean '--prompt'?");
+}
+
+// A word that is no name may be meant as it stands.
+TEST_F(BadInput, WordsThatAreNearlyLearnedOnes) {
+  const Finished finished = draw({"--prompt", "a starter-orang cat"});
+  EXPECT_EQ(finished.status, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("the prompt's 'starter-orang' is no learned word; did you mean starter-orange?"));
 }
 
 TEST_F(BadInput, UnknownCommand) {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include <cstdlib>
-#include <random>
 
 #include "easel/adapter/lora_merge.h"
 #include "easel/base/base64.h"
@@ -19,6 +18,7 @@
 #include "tests/control/control_files.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/golden.h"
+#include "tests/support/random_values.h"
 #include "tests/support/temporary_folder.h"
 
 namespace easel::testing {
@@ -33,14 +33,6 @@ constexpr const char* kModel = "models/sd1-tiny.ckpt";
 constexpr std::string_view kUnet = "model.diffusion_model.";
 const std::string kQuery = "input_blocks.1.1.transformer_blocks.0.attn2.to_q";
 const std::string kText = "text_model.encoder.layers.0.self_attn.v_proj";
-
-std::vector<float> random_values(int64_t count, float scale, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0.0f, scale);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 WeightData random_tensor(const std::string& name, const Shape& shape) {
   return f32_tensor(name, shape, random_values(shape.count(), 1.0f, static_cast<unsigned>(name.size())));
@@ -160,6 +152,25 @@ TEST_F(Adapters, UnknownNamesSuggestTheNearest) {
   Request request = request_for("a bird");
   request.controls = {{.model = "edges", .image = Image(64, 64)}};
   EXPECT_THAT(refusal(request, ErrorCode::not_found), HasSubstr("there is no ControlNet named 'edges'"));
+  write_safetensors(folder_ / "controlnet/lines.safetensors", look());
+  request.controls[0].model = "lins";
+  EXPECT_THAT(refusal(request, ErrorCode::not_found),
+              HasSubstr("there is no ControlNet named 'lins'; did you mean lines?"));
+}
+
+// A word that is no name is an ordinary one: a picture is drawn, with a word of warning.
+TEST_F(Adapters, WordsThatAreNearlyLearnedOnesAreTold) {
+  write_safetensors(folder_ / "Embeddings/my-zweifel.safetensors", std::vector{f32_tensor("emb_params", {1, 128})});
+  write_safetensors(folder_ / "Embeddings/orange1.safetensors", std::vector{f32_tensor("emb_params", {1, 128})});
+  const auto warnings = [&](const std::string& prompt) { return run(request_for(prompt)).warnings; };
+  const std::string told = "is no learned word; did you mean my-zweifel?";
+  EXPECT_THAT(warnings("a bird, (my-zweifl:1.2)"), ElementsAre("the prompt's 'my-zweifl' " + told));
+  EXPECT_THAT(warnings("a bird in MyZweifel."), ElementsAre("the prompt's 'MyZweifel' " + told));
+  EXPECT_THAT(warnings("my-zweifel and my doubts"), ::testing::IsEmpty());
+  EXPECT_THAT(warnings("an orange bird"), ::testing::IsEmpty());  // a word of the language
+  Request plain = request_for("a my-zweifl");
+  plain.plain_prompt = true;
+  EXPECT_THAT(run(plain).warnings, ::testing::IsEmpty());
 }
 
 TEST_F(Adapters, LorasOfOtherFamiliesAreRefused) {
@@ -317,6 +328,24 @@ TEST_F(Adapters, ControlNetsFollowTheInitialImageAndTheSecondPass) {
   larger.hires_scale = 2.0;
   larger.controls = {{.model = "lines", .image = Image(64, 64)}, {.model = "lines", .image = Image(32, 96)}};
   EXPECT_EQ(run(larger).images.at(0).image.size(), (Size{128, 128}));
+}
+
+// SD 2: v prediction, OpenCLIP, heads of 64 channels. What it computes is tests/control's affair.
+TEST_F(Adapters, ControlNetsSteerSd2) {
+  const auto file = control_file(original_name, kSd2Control);
+  write_safetensors(folder_ / "controlnet/lines2.safetensors", file->tensors());
+  Pipeline sd2({.checkpoint = golden_path(kSd2Control.model)});
+  Request request = request_for("a red bird");
+  const auto drawn = [&] { return sd2.generate(request).images.at(0).image; };
+  const Image without = drawn();
+  EXPECT_EQ(sd2.model().prediction, "v");
+  request.controls = {{.model = "lines2", .image = Image(64, 64, {255, 255, 255})}};
+  const Image with = drawn();
+  EXPECT_NE(with, without);
+  request.controls[0].image = Image(64, 64);
+  EXPECT_NE(drawn(), with);
+  request.controls[0].weight = 0.0;
+  EXPECT_EQ(drawn(), without);
 }
 
 TEST_F(Adapters, ControlNetsOfOtherModelsAreRefused) {
