@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "easel/base/error.h"
-#include "easel/base/text.h"
 
 namespace easel {
 namespace {
@@ -28,7 +27,7 @@ const WeightData& find_vectors(const Checkpoint& checkpoint) {
   for (const WeightData* tensor : found) names.push_back(fmt::format("{} {}", tensor->name, tensor->shape));
   throw Error(ErrorCode::bad_checkpoint,
               "{}: is no textual-inversion embedding of one word: expected one tensor of vectors, found {}",
-              checkpoint.file(), join_shortened(names, 6));
+              checkpoint.file(), fmt::join(names, ", "));
 }
 
 }  // namespace
