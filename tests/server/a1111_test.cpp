@@ -196,6 +196,9 @@ TEST_F(A1111, WrongValuesAreToldAsFastApiDoes) {
   EXPECT_THAT(steps["msg"].get<std::string>(), HasSubstr("expected an integer"));
   EXPECT_EQ(detail({{"steps", 0}})["type"], "value_error.number.not_in_range");
   EXPECT_EQ(detail({{"sampler_name", "Eular"}})["loc"][1], "sampler_name");
+  EXPECT_THAT(detail({{"sampler_name", "Eular"}})["msg"].get<std::string>(), HasSubstr("did you mean 'euler'?"));
+  EXPECT_THAT(detail({{"scheduler", "Karas"}})["msg"].get<std::string>(), HasSubstr("did you mean 'karras'?"));
+  EXPECT_THAT(draw({{"prompt", "a bird <lora:three-ink:1>"}}).body, HasSubstr("did you mean three-inks?"));
   EXPECT_EQ(detail({{"scheduler", "x"}})["loc"][1], "scheduler");
   EXPECT_EQ(detail({{"width", 100}})["loc"], Json{"body"});
   EXPECT_EQ(detail({{"seed", 1.5}})["loc"][1], "seed");

@@ -126,6 +126,34 @@ TEST_F(JobApi, AJobThatCannotRunSaysWhy) {
   EXPECT_THAT(job["error"]["message"].get<std::string>(), HasSubstr("adds no noise"));
 }
 
+TEST_F(JobApi, UnknownNamesSuggestTheNearest) {
+  const auto refusal = [&](const char* key, const Json& value) {
+    Json request = small_request();
+    request[key] = value;
+    const Response response = client_.post("/api/v1/jobs", request);
+    return response.json()["error"]["message"].get<std::string>();
+  };
+  EXPECT_THAT(refusal("sampler", "eulr"), HasSubstr("did you mean 'euler'?"));
+  EXPECT_THAT(refusal("schedule", "karas"), HasSubstr("did you mean 'karras'?"));
+  // What is in the folders of adapters may change while a job waits.
+  const auto failure = [&](const char* key, const Json& value) {
+    Json request = small_request();
+    request[key] = value;
+    const Json job = client_.await_job(client_.submit(request));
+    EXPECT_EQ(job["state"], "failed");
+    EXPECT_EQ(job["error"]["code"], "not_found");
+    return job["error"]["message"].get<std::string>();
+  };
+  EXPECT_THAT(failure("loras", Json::array({"three-ink:0.5"})), HasSubstr("did you mean three-inks?"));
+  EXPECT_THAT(failure("prompt", "a bird <lora:threeinx:1>"), HasSubstr("did you mean three-inks?"));
+  const std::string image = to_base64(encode_image(Image(64, 64)));
+  EXPECT_THAT(failure("controls", Json::array({{{"model", "starter-edge"}, {"image", image}}})),
+              HasSubstr("did you mean starter-edges?"));
+  Json request = small_request();
+  request["prompt"] = "a starter-orang cat";
+  EXPECT_THAT(client_.await_job(client_.submit(request))["warnings"].dump(), HasSubstr("did you mean starter-orange?"));
+}
+
 TEST_F(JobApi, EventsTellAJobFromBeginningToEnd) {
   Json request = small_request();
   request["steps"] = 20;
