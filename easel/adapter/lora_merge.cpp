@@ -93,6 +93,7 @@ LoraMerger::Need LoraMerger::need(const std::vector<LoraUse>& uses) const {
     const WeightData& weight = *model_->find(name);
     const auto count = static_cast<uint64_t>(weight.shape.count());
     need.kept_bytes += count * static_cast<uint64_t>(size_of(merged_type(weight.dtype)));
+    need.replaced_bytes += weight.bytes.size();
     need.working_bytes = std::max(need.working_bytes, 3 * count * sizeof(float));  // before, after, and on the way
   }
   return need;

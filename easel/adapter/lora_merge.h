@@ -25,9 +25,11 @@ class LoraMerger {
   // Throws Error bad_checkpoint if a layer does not fit.
   void require_fit(const Lora& lora) const { targets_.require_fit(lora); }
 
-  // Bytes of the weights that merging would make, and of the largest intermediate result.
+  // Bytes of the weights that merging would make, of those in the file that they replace, and of the largest
+  // intermediate result.
   struct Need {
     uint64_t kept_bytes = 0;
+    uint64_t replaced_bytes = 0;
     uint64_t working_bytes = 0;
   };
   Need need(const std::vector<LoraUse>& uses) const;

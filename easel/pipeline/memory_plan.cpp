@@ -66,6 +66,7 @@ class Planner {
 
   std::optional<MemoryPlan> together() const {
     TrialPeak peak = trial_(stages_of(job_), {}, std::nullopt);
+    peak.bytes = difference_or_zero(peak.bytes, job_.loras.replaced_bytes);  // pages that nobody reads any more
     peak.bytes = std::max(peak.bytes, job_.loras.working_bytes);
     if (!fits(peak)) return std::nullopt;
     return MemoryPlan{.needed_bytes = of_process(peak)};

@@ -166,6 +166,7 @@ TEST(LoraMerge, MemoryIsThatOfTheDeviceAndKnownBefore) {
   LoraMerger merger(base);
   const std::vector<LoraUse> uses = {{linear_lora(), 1.0, 1.0}};
   EXPECT_EQ(merger.need(uses).kept_bytes, 24u * 16 * 2);
+  EXPECT_EQ(merger.need(uses).replaced_bytes, 24u * 16 * 2);  // F16 as well
   const uint64_t before = cpu_device().allocator().bytes_in_use();
   const auto merged = merger.merge(uses, cpu_device());
   EXPECT_GE(cpu_device().allocator().bytes_in_use(), before + 24 * 16 * 2);
