@@ -1,5 +1,7 @@
 #include "easel/vae/vae_blocks.h"
 
+#include <algorithm>
+
 namespace easel {
 
 VaeResBlock::VaeResBlock(const Weights& weights, int64_t c_in, int64_t c_out, PaddingMode padding)
@@ -44,7 +46,7 @@ void BandedImage::apply(const VaeResBlock& block) {
     return hold(block.in_bands(x, sums_of(x), std::nullopt));
   }
   StoredBands x(image_, rows);
-  const bool in_place = recomputed_ && !block.changes_channels();
+  const bool in_place = !block.changes_channels() && is_too_much(2 * image_.count());
   hold(block.in_bands(x, sums_ ? *sums_ : sums_of(x), in_place ? std::optional(image_) : std::nullopt));
 }
 
@@ -54,8 +56,9 @@ void BandedImage::apply(const Conv2d& conv) {
   hold(stored(out));
 }
 
-void BandedImage::apply_enlarged(const Conv2d& conv) {
-  if (recomputed_) {
+void BandedImage::apply_enlarged(const Conv2d& conv, int64_t next_channels) {
+  const int64_t pixels = 4 * image_.dim(1) * image_.dim(2);
+  if (is_too_much(pixels * conv.c_out() + std::max(image_.count(), pixels * next_channels))) {
     enlarged_by_ = &conv;
     return;
   }

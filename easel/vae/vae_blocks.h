@@ -37,23 +37,28 @@ class VaeResBlock {
 // One image [1, h, w, c] on its way through the blocks in bands.
 class BandedImage {
  public:
-  // bands: not `none`
-  BandedImage(Tensor image, VaeBands bands) : image_(std::move(image)), recomputed_(bands == VaeBands::recomputed) {}
+  // bands: not `none`. floats_anyway: what the finest level takes of activations in any case: `recomputed` holds as
+  // much at the other levels too, before it computes anything twice.
+  BandedImage(Tensor image, VaeBands bands, int64_t floats_anyway)
+      : image_(std::move(image)), recomputed_(bands == VaeBands::recomputed), floats_anyway_(floats_anyway) {}
 
   void apply(const VaeResBlock& block);
-  void apply(const Conv2d& conv);                            // as it is; stride 2 makes it smaller
-  void apply_enlarged(const Conv2d& conv);                   // after a nearest enlargement to twice the size
+  void apply(const Conv2d& conv);  // as it is; stride 2 makes it smaller
+  // After a nearest enlargement to twice the size; before a block that gives so many channels.
+  void apply_enlarged(const Conv2d& conv, int64_t next_channels);
   Tensor finish(const GroupNorm& norm, const Conv2d& conv);  // normalised, silu, convolved
 
   const Tensor& image() const { return image_; }  // of what was applied, without a convolution that is recomputed
 
  private:
   void hold(SummedTensor result);
+  bool is_too_much(int64_t floats) const { return recomputed_ && floats > floats_anyway_; }
 
   Tensor image_;
   std::optional<ops::ChannelSums> sums_;
   const Conv2d* enlarged_by_ = nullptr;  // computed at each use
   bool recomputed_;
+  int64_t floats_anyway_;
 };
 
 // Self-attention of the pixels with a single head, and a shortcut.

@@ -41,13 +41,16 @@ Tensor VaeDecoder::operator()(const Tensor& z, const BlockObserver& observe) con
 
 Tensor VaeDecoder::in_bands(Tensor h, const BlockObserver& observe) const {
   EASEL_ASSERT(h.dim(0) == 1);
-  BandedImage image(std::move(h), config_.bands);
+  const std::vector<int64_t>& channels = config_.level_channels;
+  const int64_t pixels = h.dim(1) * h.dim(2) * config_.factor() * config_.factor();
+  const int64_t finest = pixels * channels[0] + (channels.size() > 1 ? pixels / 4 * channels[1] : 0);
+  BandedImage image(std::move(h), config_.bands, finest);
   for (size_t i = levels_.size(); i-- > 0;) {
     for (size_t block = 0; block < levels_[i].blocks.size(); ++block) {
       image.apply(levels_[i].blocks[block]);
       observed(observe, image.image(), "decoder.up.{}.block.{}", i, block);
     }
-    if (levels_[i].upsample) image.apply_enlarged(*levels_[i].upsample);
+    if (levels_[i].upsample) image.apply_enlarged(*levels_[i].upsample, channels[i - 1]);
   }
   return observed(observe, image.finish(norm_out_, conv_out_), "decoder.conv_out");
 }

@@ -52,7 +52,8 @@ VaeEncoder::VaeEncoder(const Weights& weights, const VaeConfig& config)
 
 Tensor VaeEncoder::in_bands(const Tensor& image, const BlockObserver& observe) const {
   EASEL_ASSERT(image.dim(0) == 1);
-  BandedImage h(image, config_.bands);
+  const int64_t finest = image.dim(1) * image.dim(2) * config_.level_channels[0];
+  BandedImage h(image, config_.bands, finest + finest / 4);
   h.apply(conv_in_);
   observed(observe, h.image(), "encoder.conv_in");
   for (size_t i = 0; i < levels_.size(); ++i) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 #include "easel/vae/vae_decoder.h"
 #include "easel/vae/vae_encoder.h"
@@ -108,6 +109,26 @@ TEST(VaeBands, TakeLessMemory) {
   const uint64_t recomputed = peak_of(VaeBands::recomputed);
   EXPECT_LT(kept + activation / 2, whole);
   EXPECT_LT(recomputed + activation / 2, kept);
+}
+
+// The coarser levels are small enough to be held: only what the finest level is made of is computed twice.
+TEST(VaeBands, ComputeTwiceOnlyWhatIsLarge) {
+  const Weights weights = vae_weights();
+  const auto work_of = [&](VaeBands bands) {
+    const auto profile = std::make_shared<Profile>();
+    const auto device = open_device({.name = "cpu", .threads = 2, .profile = profile});
+    VaeConfig config = VaeConfig::of_decoder(weights);
+    config.bands = bands;
+    const VaeDecoder decode(weights, config);
+    std::vector<float> values(32 * 32 * 4, 0.5f);
+    decode(Tensor::from(*device, {1, 32, 32, 4}, std::span<const float>(values)));
+    return profile->flops();
+  };
+  const double once = work_of(VaeBands::kept);
+  EXPECT_NEAR(once, work_of(VaeBands::none), 0.01 * once);
+  const double partly_twice = work_of(VaeBands::recomputed);
+  EXPECT_GT(partly_twice, 1.1 * once);
+  EXPECT_LT(partly_twice, 1.4 * once);
 }
 
 TEST(VaeBands, BeginWithTilesAndChunks) {
