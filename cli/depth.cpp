@@ -53,6 +53,7 @@ void print_json(const DepthArgs& args, const DepthEstimate& estimate, const std:
                                     {"nearest", estimate.nearest},
                                     {"model", checkpoint},
                                     {"seconds", estimate.time.count()},
+                                    {"planned_rss_bytes", estimate.planned_bytes},
                                     {"peak_rss_bytes", peak_resident_bytes()},
                                     {"peak_tensor_bytes", estimate.peak_tensor_bytes}};
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

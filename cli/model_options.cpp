@@ -75,7 +75,7 @@ void add_machine_options(CLI::App& command, ModelArgs& args) {
   command.add_option("--memory-limit", args.memory_limit, "Use at most so much memory: 6GB, 500MB")
       ->type_name("SIZE")
       ->group(machine);
-  command.add_flag("--low-memory", args.low_memory, "Take as little memory as there can be, and more time")
+  command.add_flag("--low-memory", args.low_memory, "Take 480 MB at most, or as little as there can be, and more time")
       ->group(machine);
 }
 

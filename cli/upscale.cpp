@@ -184,6 +184,7 @@ std::string summary_json(const UpscaleArgs& args, const UpscaleResult& result, c
   for (const auto& [stage, seconds] : stage_seconds(times, total)) json["seconds"][stage] = seconds;
   json["steps_done"] = times.network_steps;
   json["seconds_per_step"] = seconds_per_step(times);
+  if (result.planned_bytes > 0) json["planned_rss_bytes"] = result.planned_bytes;
   json["peak_rss_bytes"] = peak_resident_bytes();
   json["peak_tensor_bytes"] = result.peak_tensor_bytes;
   json["warnings"] = result.warnings;

@@ -78,16 +78,16 @@ bool is_control_net(const Checkpoint& checkpoint) {
   return checkpoint.has_prefix(kOriginal) || checkpoint.has_prefix(kBare) || checkpoint.has_prefix(kDiffusers);
 }
 
-Weights control_weights(const std::shared_ptr<const Checkpoint>& file, Residency residency) {
+Weights control_weights(const std::shared_ptr<const Checkpoint>& file) {
   if (file->find(kDifference) != nullptr) {
     throw Error(ErrorCode::bad_checkpoint,
                 "{}: holds the difference between a ControlNet and a model, which easel does not add up; use the whole "
                 "ControlNet",
                 file->file());
   }
-  if (file->has_prefix(fmt::format("{}{}", kOriginal, kBare))) return Weights(file, residency) / "control_model";
-  if (file->has_prefix(kBare)) return Weights(file, residency);
-  if (file->has_prefix(kDiffusers)) return Weights(with_original_names(*file), residency);
+  if (file->has_prefix(fmt::format("{}{}", kOriginal, kBare))) return Weights(file) / "control_model";
+  if (file->has_prefix(kBare)) return Weights(file);
+  if (file->has_prefix(kDiffusers)) return Weights(with_original_names(*file));
   const auto foreign = foreign_kind(*file);
   throw Error(
       ErrorCode::bad_checkpoint,

@@ -10,7 +10,7 @@ namespace easel {
 
 // The network that ControlNet (easel/control) reads: "control_model" of an original file, or what stands for it. Throws
 // Error bad_checkpoint if the file is none, and for tensors that have no place in one.
-Weights control_weights(const std::shared_ptr<const Checkpoint>& file, Residency residency);
+Weights control_weights(const std::shared_ptr<const Checkpoint>& file);
 
 bool is_control_net(const Checkpoint& checkpoint);
 

@@ -53,7 +53,7 @@ std::string describe_embedding(const Checkpoint& checkpoint) {
 
 std::string describe_control_net(const Checkpoint& checkpoint) {
   const std::shared_ptr<const Checkpoint> handle(std::shared_ptr<const Checkpoint>(), &checkpoint);
-  const ControlNetConfig config = ControlNetConfig::from(control_weights(handle, Residency::streamed));
+  const ControlNetConfig config = ControlNetConfig::from(control_weights(handle));
   return fmt::format("a ControlNet{}: it steers {} blocks of a UNet", for_width(config.half.context_width),
                      config.out_channels.size());
 }

@@ -14,8 +14,8 @@ namespace {
 
 void require_fit_to(const Model& model, const OpenControlNet& control) {
   const UNetConfig& unet = model.unet().config();
-  const ControlNetConfig& config = control.network().config();
-  const std::string& file = control.checkpoint()->file();
+  const ControlNetConfig& config = control.network.config();
+  const std::string& file = control.checkpoint->file();
   std::vector<int64_t> expected = skip_channels(unet);
   expected.push_back(unet.levels.back().channels);
   if (config.half.context_width != unet.context_width) {
@@ -33,31 +33,34 @@ void require_fit_to(const Model& model, const OpenControlNet& control) {
   }
 }
 
+std::shared_ptr<OpenControlNet> open_control_net(const AdapterFile& file) {
+  const auto checkpoint = Checkpoint::open(file.path);
+  const Weights weights = control_weights(checkpoint);
+  OpenControlNet opened{.checkpoint = checkpoint, .weights = weights, .network = ControlNet(weights)};
+  require_control_fit(weights);
+  return std::make_shared<OpenControlNet>(std::move(opened));
+}
+
 // Values in [0, 1]. -> [1, height_px, width_px, 3]
 Tensor hint_from(const Image& map, const Device& device) { return tensor_from(map, device) * 0.5f + 0.5f; }
 
 }  // namespace
 
-OpenControlNet::OpenControlNet(std::shared_ptr<const Checkpoint> checkpoint, Residency residency)
-    : checkpoint_(std::move(checkpoint)), residency_(residency) {
-  open();
+uint64_t OpenControlNet::file_bytes() const {
+  uint64_t bytes = 0;
+  for (const WeightData& tensor : checkpoint->tensors()) bytes += tensor.bytes.size();
+  return bytes;
 }
 
-void OpenControlNet::open() {
-  const Weights weights = control_weights(checkpoint_, residency_);
-  network_.emplace(weights);
-  require_control_fit(weights);
-}
-
-void OpenControlNet::arrange(Residency residency) {
-  if (residency == residency_) return;
-  residency_ = residency;
+void OpenControlNet::arrange(Residency wanted) {
+  if (wanted == residency) return;
+  residency = wanted;
   unload();
 }
 
 void OpenControlNet::unload() {
-  open();
-  if (const MappedFile* mapping = checkpoint_->mapping()) mapping->release_pages(mapping->bytes());
+  network = ControlNet(weights.staying(residency), network.config());
+  if (const MappedFile* mapping = checkpoint->mapping()) mapping->release_pages(mapping->bytes());
 }
 
 ControlNets ControlLibrary::open(const AdapterShelf& shelf, const Request& request, const Model& model) {
@@ -71,8 +74,7 @@ ControlNets ControlLibrary::open(const AdapterShelf& shelf, const Request& reque
     const auto known = entries_.find(path);
     const bool is_known =
         known != entries_.end() && known->second.bytes == file.bytes && known->second.changed == changed;
-    Entry entry =
-        is_known ? known->second : Entry{file.bytes, changed, std::make_shared<OpenControlNet>(Checkpoint::open(path))};
+    Entry entry = is_known ? known->second : Entry{file.bytes, changed, open_control_net(file)};
     require_fit_to(model, *entry.control_net);
     opened.push_back(entry.control_net);
     used.insert_or_assign(path, std::move(entry));
@@ -103,7 +105,7 @@ std::vector<Control> make_controls(const ControlNets& control_nets, const Reques
     const ControlChoice& choice = request.controls[i];
     const Image map = control_map(choice, initial, {*request.width_px, *request.height_px}, estimate_depth);
     controls.push_back({.control_net = control_nets[i],
-                        .hint = control_nets[i]->network().read_hint(hint_from(map, device)),
+                        .hint = control_nets[i]->network.read_hint(hint_from(map, device)),
                         .weight = choice.weight,
                         .start = choice.start,
                         .end = choice.end});

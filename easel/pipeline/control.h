@@ -15,26 +15,20 @@
 
 namespace easel {
 
-// A ControlNet and its file.
-class OpenControlNet {
- public:
-  // Throws Error bad_checkpoint: damaged, or no ControlNet.
-  explicit OpenControlNet(std::shared_ptr<const Checkpoint> checkpoint, Residency residency = Residency::packed);
+struct OpenControlNet {
+  // What a plan of the memory calls its weights.
+  static constexpr std::string_view kWeights = "control_model.";
 
-  const std::shared_ptr<const Checkpoint>& checkpoint() const { return checkpoint_; }
-  const ControlNet& network() const { return *network_; }
+  std::shared_ptr<const Checkpoint> checkpoint;
+  Weights weights;
+  ControlNet network;
+  Residency residency = Residency::packed;
 
+  uint64_t file_bytes() const;
   // How its weights stay from now on.
-  void arrange(Residency residency);
-  // Gives back what stays of its weights, and the file's pages.
+  void arrange(Residency wanted);
+  // Gives the memory of weights back, and the pages of the file; all is read again at the next use.
   void unload();
-
- private:
-  void open();
-
-  std::shared_ptr<const Checkpoint> checkpoint_;
-  Residency residency_;
-  std::optional<ControlNet> network_;
 };
 using ControlNets = std::vector<std::shared_ptr<OpenControlNet>>;
 
@@ -62,7 +56,7 @@ struct Control {
   double start;
   double end;
 
-  const ControlNet& network() const { return control_net->network(); }
+  const ControlNet& network() const { return control_net->network; }
   bool acts_at(int64_t step, int64_t steps) const {
     return static_cast<double>(step) >= start * static_cast<double>(steps) &&
            static_cast<double>(step + 1) <= end * static_cast<double>(steps);

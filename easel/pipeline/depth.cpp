@@ -16,11 +16,6 @@ namespace {
 constexpr std::string_view kInCheckpoint = "depth_model.model";
 constexpr std::string_view kBackbone = "pretrained.model.patch_embed.backbone.";
 
-// Numbers for each pixel of the picture: as a list and as a tensor, three channels.
-constexpr int64_t kImageFloats = 6;
-// Weights that are read into one buffer and packed into another.
-constexpr uint64_t kPackingBytes = 50'000'000;
-
 // "depth_model.model" in an SD 2 depth checkpoint, nothing in the files that MiDaS published.
 std::optional<std::string_view> depth_path(const Checkpoint& checkpoint) {
   if (checkpoint.has_prefix(fmt::format("{}.{}", kInCheckpoint, kBackbone))) return kInCheckpoint;
@@ -37,6 +32,15 @@ std::string kind_of(const Checkpoint& checkpoint) {
 }  // namespace
 
 bool has_depth_network(const Checkpoint& checkpoint) { return depth_path(checkpoint).has_value(); }
+
+uint64_t depth_weight_bytes(const Checkpoint& checkpoint) {
+  const std::string_view path = depth_path(checkpoint).value_or("");
+  uint64_t bytes = 0;
+  for (const WeightData& tensor : checkpoint.tensors()) {
+    if (tensor.name.starts_with(path)) bytes += tensor.bytes.size();
+  }
+  return bytes;
+}
 
 Weights depth_weights(const Weights& weights, const Checkpoint& checkpoint) {
   if (const auto path = depth_path(checkpoint)) return weights / *path;
@@ -65,17 +69,6 @@ Tensor depth_for_latent(const DepthNetwork& network, const Image& image, const D
 
 Tensor depth_for_latent(const Grey16& map, const Device& device, int64_t rows, int64_t columns) {
   return depth_channel(tensor_from(map, device), rows, columns);
-}
-
-uint64_t depth_estimation_bytes(const DepthConfig& config, Size image) {
-  const DepthInputSize size = depth_input_size(image.height_px, image.width_px);
-  // Numbers for each pixel. The head has half the features at the full size, and a quarter of that beside them. The
-  // first stage's widest moment is a block's input, output, shortcut and sum, at 1/4 of the size; the stem's is at 1/2.
-  const int64_t head = config.features * 5 / 8;
-  const int64_t backbone = config.stem_channels / 2 + config.stage_channels[0] * 5 / 16;
-  const int64_t running = std::max(head, backbone) * size.height_px * size.width_px;
-  const int64_t reading = kImageFloats * image.width_px * image.height_px;
-  return static_cast<uint64_t>(std::max(reading, running)) * sizeof(float) + kPackingBytes;
 }
 
 }  // namespace easel

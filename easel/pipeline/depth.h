@@ -11,6 +11,8 @@
 namespace easel {
 
 bool has_depth_network(const Checkpoint& checkpoint);
+// What the tensors of `checkpoint`'s depth network take in the file.
+uint64_t depth_weight_bytes(const Checkpoint& checkpoint);
 
 // The part of `weights`, the root of `checkpoint`, that DepthNetwork reads. Throws Error bad_checkpoint that says what
 // the file is, if it holds no depth network.
@@ -26,8 +28,5 @@ Tensor estimate_depth(const DepthNetwork& network, const Image& image, const Dev
 Tensor depth_for_latent(const DepthNetwork& network, const Image& image, const Device& device, int64_t rows,
                         int64_t columns, const BlockObserver& observe = {});
 Tensor depth_for_latent(const Grey16& map, const Device& device, int64_t rows, int64_t columns);
-
-// What estimate_depth() takes beside the weights in the mapped file.
-uint64_t depth_estimation_bytes(const DepthConfig& config, Size image);
 
 }  // namespace easel

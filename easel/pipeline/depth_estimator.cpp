@@ -5,34 +5,35 @@
 #include "easel/backend/devices.h"
 #include "easel/base/error.h"
 #include "easel/base/log.h"
-#include "easel/base/system.h"
 #include "easel/base/text.h"
 #include "easel/depth/depth_map.h"
 #include "easel/image/tensor_image.h"
 #include "easel/ops/ops.h"
 #include "easel/pipeline/assets.h"
 #include "easel/pipeline/depth.h"
+#include "easel/pipeline/memory.h"
 #include "easel/pipeline/timed.h"
 
 namespace easel {
 namespace {
 
-constexpr uint64_t kProgramBytes = 60'000'000;  // measured: the program and its libraries
-
-DepthNetwork read_network(const std::shared_ptr<const Checkpoint>& checkpoint, bool low_memory) {
-  const Weights weights(checkpoint, low_memory ? Residency::streamed : Residency::packed);
+DepthNetwork read_network(const std::shared_ptr<const Checkpoint>& checkpoint, Residency residency) {
+  const Weights weights(checkpoint, residency);
   DepthNetwork network(depth_weights(weights, *checkpoint));
   weights.require_complete();
   return network;
 }
 
-void require_memory(const DepthConfig& config, Size image, uint64_t available_bytes) {
-  const uint64_t needed = kProgramBytes + depth_estimation_bytes(config, image);
-  if (needed <= available_bytes) return;
-  throw Error(ErrorCode::out_of_memory,
-              "the depth of a picture of {}x{} pixels needs about {} of memory, but {} can be had; take a smaller "
-              "or less oblong picture, or close other programs",
-              image.width_px, image.height_px, format_bytes(needed), format_bytes(available_bytes));
+// What estimate() does with a picture of this size.
+void try_estimate(const DepthNetwork& network, Size image, const PlanningDevice& plan) {
+  const int64_t pixels = image.width_px * image.height_px;
+  const auto read = [&] {
+    const OtherMemory list(plan, static_cast<uint64_t>(pixels * Image::kChannels) * sizeof(float));
+    return depth_input(Tensor::empty(*plan.device, {1, image.height_px, image.width_px, Image::kChannels}));
+  };
+  const Tensor fitted =
+      ops::resize(network(read()), image.height_px, image.width_px, {.interpolation = Interpolation::bicubic});
+  const OtherMemory lists(plan, 2 * static_cast<uint64_t>(pixels) * sizeof(float));
 }
 
 // A file in the models folder that cannot be read is no answer here; who names it is told why.
@@ -48,18 +49,42 @@ bool is_depth_model(const std::filesystem::path& file) {
 }  // namespace
 
 struct DepthEstimator::State {
-  explicit State(const DepthOptions& options)
-      : device(open_device(
-            {.name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes})),
-        checkpoint(Checkpoint::open(options.checkpoint)),
-        network(read_network(checkpoint, options.low_memory)),
-        memory_limit_bytes(options.memory_limit_bytes) {}
+  explicit State(const DepthOptions& given)
+      : options(given),
+        device(open_device(
+            {.name = given.device, .threads = given.threads, .memory_limit_bytes = given.memory_limit_bytes})),
+        checkpoint(Checkpoint::open(given.checkpoint)),
+        network(read_network(checkpoint, residency)) {}
 
+  // Plans the memory, and keeps to the plan from now on.
+  MemoryPlan plan_for(Size image);
+
+  DepthOptions options;
   std::shared_ptr<const Device> device;  // outlives all tensors below
   std::shared_ptr<const Checkpoint> checkpoint;
+  Residency residency = Residency::packed;
   DepthNetwork network;
-  uint64_t memory_limit_bytes;
 };
+
+MemoryPlan DepthEstimator::State::plan_for(Size image) {
+  const auto pixels = static_cast<uint64_t>(image.width_px * image.height_px);
+  const NetworkTrial trial(options.threads, {.subject = fmt::format("the depth of a picture of {}x{} pixels",
+                                                                    image.width_px, image.height_px),
+                                             .cure = "a smaller or less oblong picture",
+                                             .weight_bytes = depth_weight_bytes(*checkpoint),
+                                             .lasting_bytes = pixels * (Image::kChannels + sizeof(uint16_t)),
+                                             .run = [&](Residency stays, const PlanningDevice& plan) {
+                                               try_estimate(read_network(checkpoint, stays), image, plan);
+                                             }});
+  const MemoryPlan plan = plan_memory(trial, memory_allowance(options.memory_limit_bytes, options.low_memory, *device));
+  log::debug("memory: needs {}; {}", format_bytes(plan.needed_bytes), describe(plan));
+  if (const Residency wanted = plan.modes.residency.of(""); wanted != residency) {
+    residency = wanted;
+    network = read_network(checkpoint, wanted);
+  }
+  device->allocator().set_budget(plan.budget_of(MemoryStage::network));
+  return plan;
+}
 
 DepthEstimator::DepthEstimator(const DepthOptions& options) : state_(std::make_unique<State>(options)) {}
 
@@ -69,10 +94,8 @@ const std::string& DepthEstimator::file() const { return state_->checkpoint->fil
 
 DepthEstimate DepthEstimator::estimate(const Image& image, const CancelToken& cancel) {
   const Device& device = *state_->device;
-  const uint64_t ours = device.allocator().bytes_in_use();  // weights that are packed already
-  require_memory(state_->network.config(), image.size(),
-                 std::min(memory_info().available_bytes + ours, state_->memory_limit_bytes));
   DepthEstimate estimate{};
+  estimate.planned_bytes = state_->plan_for(image.size()).needed_bytes;
   const auto stop_if_cancelled = [&](std::string_view, const Tensor&) {
     if (cancel.cancelled()) throw Error(ErrorCode::cancelled, "the job was cancelled");
   };

@@ -20,7 +20,7 @@ struct DepthOptions {
   std::string device = "cpu";
   int threads = 0;  // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
-  bool low_memory = false;  // weights are read afresh from the file at each use
+  bool low_memory = false;  // as PipelineOptions::low_memory
 };
 
 // Depth is relative: 1 / distance up to an unknown factor and offset.
@@ -30,6 +30,7 @@ struct DepthEstimate {
   float nearest;      // ... and 65535
   Size network_size;  // at which the network saw the picture
   Seconds time;
+  uint64_t planned_bytes;  // of the process at its peak
   uint64_t peak_tensor_bytes;
 };
 

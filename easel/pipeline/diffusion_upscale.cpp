@@ -5,7 +5,6 @@
 #include "easel/image/watermark.h"
 #include "easel/ops/ops.h"
 #include "easel/pipeline/parameters.h"
-#include "easel/pipeline/tile_plan.h"
 #include "easel/pipeline/timed.h"
 #include "easel/pipeline/upscale_network.h"
 
@@ -24,8 +23,12 @@ Tensor context_of(const PromptEncoder& prompts, const Request& request) {
 
 }  // namespace
 
-DiffusionUpscale::DiffusionUpscale(Workshop workshop, UpscaleRequest request, const Callbacks& callbacks)
-    : UpscaleJob(workshop.device, workshop.memory_limit_bytes, std::move(request), callbacks), workshop_(workshop) {
+DiffusionUpscale::DiffusionUpscale(Model& model, PromptEncoder& prompts, const UpscaleMemory& memory,
+                                   UpscaleRequest request, const Callbacks& callbacks)
+    : UpscaleJob(memory, std::move(request), callbacks),
+      model_(model),
+      prompts_(prompts),
+      stage_memory_(model, memory.device) {
   if (!result().request.seed) result().request.seed = random_seed();
   sampling_ = sampling_request(this->request());
   sampling_.image_seed = this->request().image_seed;
@@ -34,10 +37,10 @@ DiffusionUpscale::DiffusionUpscale(Workshop workshop, UpscaleRequest request, co
 }
 
 void DiffusionUpscale::check_noise_level() const {
-  const int64_t levels = workshop_.model.unet().config().classes;
+  const int64_t levels = model_.unet().config().classes;
   if (*request().noise_level < levels) return;
   throw Error(ErrorCode::invalid_request, "noise level is {}, but {} knows levels from 0 to {}", *request().noise_level,
-              workshop_.model.name(), levels - 1);
+              model_.name(), levels - 1);
 }
 
 Image DiffusionUpscale::enlarge(const Image& image, std::optional<TileGrid>& grid) {
@@ -46,40 +49,42 @@ Image DiffusionUpscale::enlarge(const Image& image, std::optional<TileGrid>& gri
   return decode(sample(image, *grid), *grid);
 }
 
-TileGrid DiffusionUpscale::plan(Size image) const {
-  const Model& model = workshop_.model;
-  const Model::WeightBytes& weights = model.weight_bytes();
-  const int64_t pixels = image.width_px * image.height_px;
-  const int64_t latent_channels = model.vae_decoder().config().latent_channels;
-  const auto latents = static_cast<uint64_t>((kLiveLatents * latent_channels + 2 * Image::kChannels) * pixels);
-  const int64_t branches = needs_unconditional(*sampling_.guidance_scale) ? 2 : 1;
-  const uint64_t fixed = kProgramBytes + kLargestPackingBytes + kept_weight_bytes(model, weights.unet) +
-                         kept_weight_bytes(model, weights.vae_decoder) + latents * sizeof(float) +
-                         joined_bytes({image.width_px * scale(), image.height_px * scale()});
-  return plan_tiles({.image = image,
-                     .fixed_bytes = fixed,
-                     .tile_bytes =
-                         [&](int64_t rows, int64_t columns) {
-                           return std::max(unet_activation_bytes(model.unet().config(), rows, columns, branches),
-                                           decoder_activation_bytes(model.vae_decoder().config(), rows, columns));
-                         }},
-                    request().tile_px, request().overlap_px, available_bytes());
+TileGrid DiffusionUpscale::plan(Size image) {
+  const auto pixels = static_cast<uint64_t>(image.width_px * image.height_px);
+  const auto job_of = [&](int64_t rows, int64_t columns) {
+    const uint64_t values = kLiveLatents * static_cast<uint64_t>(model_.latent_channels()) + 2 * Image::kChannels;
+    return JobSize{.width_px = columns * scale(),
+                   .height_px = rows * scale(),
+                   .batch = 1,
+                   .latents = needs_unconditional(*sampling_.guidance_scale) ? 2 : 1,
+                   .sampling_bytes = values * pixels * sizeof(float),
+                   .decoding_bytes = joined_bytes({image.width_px * scale(), image.height_px * scale()})};
+  };
+  const TileGrid grid = plan_tiles(image, [&](int64_t rows, int64_t columns) {
+    const JobSize job = job_of(rows, columns);
+    return smallest_memory(ModelTrial(model_, job, threads()));
+  });
+  const MemoryPlan plan = plan_memory(model_, job_of(grid.rows().tile, grid.columns().tile), allowance(), threads());
+  note(plan);
+  stage_memory_.keep_to(plan);
+  return grid;
 }
 
 void DiffusionUpscale::encode_prompts() {
   const Timed timed(result().times.text);
+  stage_memory_.enter(MemoryStage::text);
   tell({.stage = Stage::text, .step = 0, .steps = 1});
   std::vector<std::string> prompts = {sampling_.prompt};
   if (needs_unconditional(*sampling_.guidance_scale)) prompts.push_back(sampling_.negative_prompt);
-  workshop_.prompts.forget();
-  workshop_.prompts.prepare(workshop_.model, device(), prompts, {}, [this](const std::string& text) { warn(text); });
-  workshop_.model.unload_text_encoder();
+  prompts_.forget();
+  prompts_.prepare(model_, device(), prompts, {}, [this](const std::string& text) { warn(text); });
+  model_.unload_text_encoder();
   tell({.stage = Stage::text, .step = 1, .steps = 1});
 }
 
 Tensor DiffusionUpscale::sample(const Image& image, const TileGrid& grid) {
   const Timed timed(result().times.sampling);
-  const Model& model = workshop_.model;
+  stage_memory_.enter(MemoryStage::sampling);
   int64_t step = 0;  // finished
   const auto tell_step = [&](int64_t tile) {
     tell({.stage = Stage::sampling, .step = step, .steps = *sampling_.steps, .tile = tile, .tiles = grid.count()});
@@ -90,16 +95,16 @@ Tensor DiffusionUpscale::sample(const Image& image, const TileGrid& grid) {
   noise.begin(batch);
   const Tensor picture = tensor_from(image, device());  // [1, h, w, 3]
   const Tensor noised = noised_picture(picture, noise.for_image(device(), picture.shape()), *request().noise_level);
-  const Shape latent{1, image.height_px(), image.width_px(), model.vae_decoder().config().latent_channels};
-  LatentTask task{
-      model, workshop_.prompts, sampling_, batch, {.noise = noise.start(device(), latent)}, noise.step_kind()};
-  task.network = upscale_network(model.unet(), {.context = context_of(workshop_.prompts, sampling_),
-                                                .noised_picture = noised,
-                                                .noise_level = static_cast<int32_t>(*request().noise_level),
-                                                .guidance_scale = *sampling_.guidance_scale,
-                                                .grid = grid,
-                                                .observe = watch_cancel(),
-                                                .on_tile = tell_step});
+  const Shape latent{1, image.height_px(), image.width_px(), model_.latent_channels()};
+  LatentTask task{model_, prompts_, sampling_, batch, {.noise = noise.start(device(), latent)}, noise.step_kind()};
+  task.network = upscale_network(model_.unet(), {.context = context_of(prompts_, sampling_),
+                                                 .noised_picture = noised,
+                                                 .noise_level = static_cast<int32_t>(*request().noise_level),
+                                                 .guidance_scale = *sampling_.guidance_scale,
+                                                 .grid = grid,
+                                                 .rows_at_once = stage_memory_.plan().modes.rows_at_once,
+                                                 .observe = watch_cancel(),
+                                                 .on_tile = tell_step});
   const auto on_step = [&](const Progress& progress) {
     ++result().times.network_steps;
     step = progress.step;
@@ -110,11 +115,12 @@ Tensor DiffusionUpscale::sample(const Image& image, const TileGrid& grid) {
 
 Image DiffusionUpscale::decode(const Tensor& latent, const TileGrid& grid) {
   const Timed timed(result().times.decoding);
+  stage_memory_.enter(MemoryStage::decoding);
   TileBlend pixels(grid, scale(), Image::kChannels);
   tell({.stage = Stage::decoding, .step = 0, .steps = grid.count(), .tiles = grid.count()});
   for (int64_t tile = 0; tile < grid.count(); ++tile) {
     stop_if_cancelled();
-    pixels.add(tile, decode_latent(workshop_.model, grid.cut(latent, tile), watch_cancel()));
+    pixels.add(tile, decode_latent(model_, grid.cut(latent, tile), watch_cancel()));
     tell({.stage = Stage::decoding, .step = tile + 1, .steps = grid.count(), .tiles = grid.count()});
   }
   return image_from(pixels, device());
@@ -134,7 +140,7 @@ Infotext DiffusionUpscale::describe() const {
   if (request().image_seed) add("Image seed", std::to_string(*request().image_seed));
   if (sampling_.eta) add("Eta", fmt::format("{}", *sampling_.eta));
   add("RNG", rng_label(*request().rng));
-  add("Upscaler", workshop_.model.name());
+  add("Upscaler", model_.name());
   add("Upscale by", fmt::format("{}", *request().factor));
   return text;
 }

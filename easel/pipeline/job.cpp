@@ -77,7 +77,7 @@ std::vector<SchedulePass> schedule_passes(const Request& request) {
 }  // namespace
 
 Job::Job(Workshop workshop, const Request& request, const Callbacks& callbacks)
-    : workshop_(workshop), callbacks_(callbacks), request_(request) {
+    : workshop_(workshop), callbacks_(callbacks), request_(request), memory_(workshop.model, workshop.device) {
   check(request_);
 }
 
@@ -130,7 +130,6 @@ void Job::plan() {
   check_eta(request_);
   workshop_.model.set_padding(request_.tiling ? PaddingMode::circular : PaddingMode::zeros);
   keep_to(memory_for(request_));
-  log::debug("memory: needs {}; {}", format_bytes(memory_.needed_bytes), describe(memory_));
   batches_ = plan_batches(request_, *request_.seed);
 }
 
@@ -154,40 +153,33 @@ Request Job::with_model_defaults(Parameterization parameterization) const {
 MemoryPlan Job::memory_for(const Request& request) const {
   const auto prompts = static_cast<int64_t>(request.prompts.size());
   const Request last = hires_request(request).value_or(request);  // the largest pass
-  JobSize size{.width_px = *last.width_px,
-               .height_px = *last.height_px,
-               .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
-               .latents = latents_per_image(request),
-               .from_image = request.task != Task::txt2img || request.hires_upscaler == HiresUpscaler::lanczos,
-               .estimates_depth = request.task == Task::depth2img && !request.depth_map,
-               .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
-               .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
-               .loras = workshop_.model.lora_need(loras_),
-               .controls = {}};
-  for (const auto& control_net : control_nets_) size.controls.push_back(control_net->checkpoint());
+  const JobSize size{.width_px = *last.width_px,
+                     .height_px = *last.height_px,
+                     .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
+                     .latents = latents_per_image(request),
+                     .from_image = request.task != Task::txt2img || request.hires_upscaler == HiresUpscaler::lanczos,
+                     .estimates_depth = request.task == Task::depth2img && !request.depth_map,
+                     .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
+                     .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
+                     .loras = workshop_.model.lora_need(loras_),
+                     .controls = control_nets_};
   const MemoryAllowance allowance =
       memory_allowance(workshop_.memory_limit_bytes, workshop_.low_memory, workshop_.device);
   return plan_memory(workshop_.model, size, allowance, workshop_.threads);
 }
 
 void Job::keep_to(const MemoryPlan& plan) {
-  memory_ = plan;
   result_.planned_bytes = plan.needed_bytes;
-  workshop_.model.arrange(plan.modes.residency, plan.modes.encoder_bands, plan.modes.decoder_bands);
-  for (const auto& control_net : control_nets_) control_net->arrange(control_residency(plan.modes));
-  if (!plan.stages_apart) workshop_.device.allocator().set_budget(std::nullopt);
+  memory_.keep_to(plan);
+  for (const auto& control_net : control_nets_) {
+    control_net->arrange(plan.modes.residency.of(OpenControlNet::kWeights));
+  }
 }
 
-// Before a stage: the one before gives its memory back, if the plan wants it.
 void Job::enter(MemoryStage stage) {
-  if (!memory_.stages_apart) return;
-  Allocator& allocator = workshop_.device.allocator();
-  workshop_.model.unload_all();
+  memory_.enter(stage);
+  if (!memory_.plan().stages_apart) return;
   for (const auto& control_net : control_nets_) control_net->unload();
-  allocator.set_budget(0);
-  if (const auto budget = memory_.budgets.find(stage); budget != memory_.budgets.end()) {
-    allocator.set_budget(budget->second);
-  }
 }
 
 void Job::find_parameterization() {
@@ -260,7 +252,7 @@ Tensor Job::sample_batch(const Batch& batch) {
                                      : StartingPoint{.noise = noise_->start(workshop_.device, shape)};
   LatentTask first{model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()};
   first.controls = controls_for(request_);
-  first.rows_at_once = memory_.modes.rows_at_once;
+  first.rows_at_once = memory_.plan().modes.rows_at_once;
   const Tensor latent = run_sampler(first, *noise_);
   const std::optional<Request> second = hires_request(request_);
   if (!second) return latent;
@@ -270,7 +262,7 @@ Tensor Job::sample_batch(const Batch& batch) {
   LatentTask again{model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()};
   again.first_pass_steps = request_.steps;
   again.controls = controls_for(*second);
-  again.rows_at_once = memory_.modes.rows_at_once;
+  again.rows_at_once = memory_.plan().modes.rows_at_once;
   if (second->hires_upscaler == HiresUpscaler::lanczos) enter(MemoryStage::sampling);
   return run_sampler(again, *hires_noise_, step_count(first));
 }
@@ -280,7 +272,7 @@ std::vector<Control> Job::controls_for(const Request& pass) {
   const auto estimate_depth = [&](const Image& image) {
     DepthEstimator estimator({.checkpoint = find_depth_model(std::nullopt),
                               .memory_limit_bytes = workshop_.memory_limit_bytes,
-                              .low_memory = workshop_.model.is_streamed()});
+                              .low_memory = workshop_.low_memory});
     return image_from(mask_from(estimator.estimate(image, callbacks_.cancel).map));
   };
   const Image* initial = image_start_ ? &image_start_->canvas().image() : nullptr;
@@ -361,7 +353,7 @@ void Job::warn(const std::string& text) {
 
 // denoised [n, h, w, c]
 void Job::show_preview(const Tensor& denoised) {
-  if (!callbacks_.on_preview || memory_.stages_apart) return;
+  if (!callbacks_.on_preview || memory_.plan().stages_apart) return;
   callbacks_.on_preview(preview_(workshop_.model, denoised));
 }
 

@@ -10,8 +10,8 @@
 #include "easel/pipeline/latent.h"
 #include "easel/pipeline/latent_preview.h"
 #include "easel/pipeline/lora_library.h"
-#include "easel/pipeline/memory.h"
 #include "easel/pipeline/result.h"
+#include "easel/pipeline/stage_memory.h"
 
 namespace easel {
 
@@ -76,7 +76,7 @@ class Job {
   std::string lora_hashes_;
   ControlNets control_nets_;
   std::vector<Batch> batches_;
-  MemoryPlan memory_{};
+  StageMemory memory_;
   int64_t batch_index_ = 0;
   std::optional<JobNoise> noise_;
   std::optional<JobNoise> hires_noise_;

@@ -84,22 +84,13 @@ std::shared_ptr<const Checkpoint> open_preview_vae(const ModelOptions& options, 
       file->file(), foreign_kind(*file).value_or("no tiny VAE"));
 }
 
-uint64_t packed_bytes(const Checkpoint& checkpoint, std::string_view prefix) {
-  uint64_t bytes = 0;
-  for (const WeightData& tensor : checkpoint.tensors()) {
-    if (tensor.name.starts_with(prefix)) bytes += static_cast<uint64_t>(tensor.shape.count()) * sizeof(float);
-  }
-  return bytes;
-}
-
 }  // namespace
 
 Model::Model(const ModelOptions& options)
     : checkpoint_(Checkpoint::open(options.checkpoint)),
       family_(accepted_family(*checkpoint_, options.families)),
-      residency_(options.residency),
       is_int8_(options.int8),
-      weights_(checkpoint_, options.residency) {
+      weights_(checkpoint_) {
   if (options.vae) {
     auto vae = Checkpoint::open(*options.vae);
     if (has_tiny_decoder(*vae)) {
@@ -126,9 +117,6 @@ Model::Model(const ModelOptions& options)
   open_vae_decoder();
   weights_.require_complete();
   check_parts(options);
-  weight_bytes_ = {.text_encoder = packed_bytes(*checkpoint_, "cond_stage_model."),
-                   .unet = packed_bytes(*checkpoint_, "model.diffusion_model."),
-                   .vae_decoder = packed_bytes(*checkpoint_, "first_stage_model.decoder.")};
 }
 
 void Model::check_parts(const ModelOptions& options) const {

@@ -39,7 +39,6 @@ class Model {
   // model_hash.h; computed at the first call, during which `pulse` is called and may throw to stop.
   const std::string& hash(const std::function<void()>& pulse = {});
   Family family() const { return family_; }
-  bool is_streamed() const { return residency_ == ResidencyPlan(Residency::streamed); }
   bool is_int8() const { return is_int8_; }
   double scale_factor() const { return scale_factor_; }
   int64_t vae_factor() const;
@@ -91,14 +90,6 @@ class Model {
   // The UNet's blocks in the file's order: what their tensors' names begin with, and their bytes.
   std::vector<std::pair<std::string, uint64_t>> unet_blocks() const;
 
-  // As packed, in f32.
-  struct WeightBytes {
-    uint64_t text_encoder = 0;
-    uint64_t unet = 0;
-    uint64_t vae_decoder = 0;
-  };
-  const WeightBytes& weight_bytes() const { return weight_bytes_; }
-
  private:
   void open_unet();
   void open_vae_decoder();
@@ -124,9 +115,8 @@ class Model {
   NoiseSchedule schedule_;
   Weights weights_;
   PaddingMode padding_ = PaddingMode::zeros;
-  VaeBands encoder_bands_ = VaeBands::none;
-  VaeBands decoder_bands_ = VaeBands::none;
-  WeightBytes weight_bytes_;
+  VaeBands encoder_bands_ = VaeBands::kept;
+  VaeBands decoder_bands_ = VaeBands::kept;
   std::optional<TextEncoder> text_encoder_;
   std::optional<UNet> unet_;
   std::shared_ptr<const Checkpoint> full_vae_file_;  // replaces the checkpoint's

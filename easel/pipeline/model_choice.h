@@ -7,7 +7,6 @@
 #include <span>
 
 #include "easel/checkpoint/family.h"
-#include "easel/tensor/parameter.h"
 
 namespace easel {
 
@@ -22,7 +21,6 @@ struct ModelOptions {
   std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
   std::optional<std::filesystem::path> preview_vae = {};  // a tiny one that shows what is not finished
   std::optional<Parameterization> parameterization = {};  // otherwise found out
-  Residency residency = Residency::packed;
   bool int8 = false;  // the device computes with 8-bit integers where it may: what memory weights take
 };
 

@@ -22,7 +22,6 @@ ModelOptions model_options(const PipelineOptions& options, std::span<const Famil
           .vae = options.vae,
           .preview_vae = options.preview_vae,
           .parameterization = parse_prediction(options.prediction),
-          .residency = options.low_memory ? Residency::streamed : Residency::packed,
           .int8 = options.precision == Precision::int8};
 }
 

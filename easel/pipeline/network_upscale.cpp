@@ -4,9 +4,8 @@
 #include "easel/image/tensor_image.h"
 #include "easel/ops/arithmetic.h"
 #include "easel/pipeline/finite.h"
-#include "easel/pipeline/memory.h"
-#include "easel/pipeline/tile_plan.h"
 #include "easel/pipeline/timed.h"
+#include "easel/upscale/rrdbnet_file.h"
 
 namespace easel {
 namespace {
@@ -15,26 +14,55 @@ constexpr float kHalfByte = 0.5f / 255.0f;  // of a channel in [0, 1]
 
 }  // namespace
 
-// The widest moments: all that a dense block knows beside its own and its block's input, and the convolution at full
-// size with its input and buffers.
-uint64_t rrdbnet_activation_bytes(const RrdbNetConfig& config, int64_t rows, int64_t columns) {
-  const int64_t small = (rows / config.unshuffle) * (columns / config.unshuffle);
-  const int64_t large = small << (2 * config.doublings);
-  const int64_t dense = small * (2 * (config.features + 4 * config.growth) + 3 * config.features);
-  const int64_t full = 3 * large * config.features;
-  return static_cast<uint64_t>(std::max(dense, full)) * sizeof(float);
+NetworkFile::NetworkFile(std::shared_ptr<const Checkpoint> checkpoint)
+    : checkpoint_(std::move(checkpoint)), network_(with_weights(residency_)) {}
+
+std::string NetworkFile::name() const { return std::filesystem::path(file()).stem().string(); }
+
+uint64_t NetworkFile::weight_bytes() const {
+  uint64_t bytes = 0;
+  for (const WeightData& tensor : checkpoint_->tensors()) bytes += tensor.bytes.size();
+  return bytes;
+}
+
+RrdbNet NetworkFile::with_weights(Residency residency) const { return read_rrdbnet(checkpoint_, residency); }
+
+void NetworkFile::arrange(Residency residency) {
+  if (residency == residency_) return;
+  residency_ = residency;
+  network_ = with_weights(residency);
+}
+
+// Of tiles of this size.
+NetworkTrial NetworkUpscale::trial(Size image, int64_t rows, int64_t columns) const {
+  const uint64_t values = static_cast<uint64_t>(image.width_px * image.height_px) * Image::kChannels;
+  const auto run = [this, values, rows, columns](Residency residency, const PlanningDevice& plan) {
+    const OtherMemory picture(plan, values * sizeof(float));
+    const RrdbNet network = file_.with_weights(residency);
+    const int64_t squares = network.config().unshuffle;
+    const Tensor x = Tensor::empty(*plan.device, {1, rows, columns, Image::kChannels}) * 0.5f + 0.5f;
+    const Tensor y = network.enlarge_squares(
+        Tensor::empty(*plan.device, {1, rows / squares, columns / squares, Image::kChannels * squares * squares}));
+    const OtherMemory list(plan, static_cast<uint64_t>(y.count()) * sizeof(float));  // for the joined pixels
+    const Tensor levels = y * 2.0f + 1.0f;
+  };
+  return {threads(),
+          {.subject = fmt::format("{}x{} pixels in tiles of {}x{} with {}", image.width_px, image.height_px, columns,
+                                  rows, file_.name()),
+           .cure = "a smaller image or a smaller --tile",
+           .weight_bytes = file_.weight_bytes(),
+           .lasting_bytes = 2 * values + joined_bytes({image.width_px * scale(), image.height_px * scale()}),
+           .run = run}};
 }
 
 Image NetworkUpscale::enlarge(const Image& image, std::optional<TileGrid>& grid) {
   const Timed timed(result().times.decoding);
-  const Size size{image.width_px() * scale(), image.height_px() * scale()};
-  const auto input_bytes = static_cast<uint64_t>(image.bytes().size()) * 2 * sizeof(float);
-  grid = plan_tiles(
-      {.image = image.size(),
-       .fixed_bytes = kProgramBytes + kLargestPackingBytes + input_bytes + joined_bytes(size),
-       .tile_bytes = [&](int64_t rows,
-                         int64_t columns) { return rrdbnet_activation_bytes(network_.config(), rows, columns); }},
-      request().tile_px, request().overlap_px, available_bytes());
+  grid = plan_tiles(image.size(),
+                    [&](int64_t rows, int64_t columns) { return smallest_memory(trial(image.size(), rows, columns)); });
+  const MemoryPlan plan = plan_memory(trial(image.size(), grid->rows().tile, grid->columns().tile), allowance());
+  note(plan);
+  file_.arrange(plan.modes.residency.of(""));
+  device().allocator().set_budget(plan.budget_of(MemoryStage::network));
   const Tensor x = tensor_from(image, device());
   TileBlend pixels(*grid, scale(), Image::kChannels);
   tell({.stage = Stage::upscaling, .step = 0, .steps = grid->count()});
@@ -47,10 +75,10 @@ Image NetworkUpscale::enlarge(const Image& image, std::optional<TileGrid>& grid)
 
 Tensor NetworkUpscale::enlarge_tile(const Tensor& x) const {
   stop_if_cancelled();
-  const Tensor y = network_(x * 0.5f + 0.5f, watch_cancel());
+  const Tensor y = file_.network()(x * 0.5f + 0.5f, watch_cancel());
   if (!is_finite(y)) {
     throw Error(ErrorCode::bad_checkpoint, "{}: the network gives numbers that are not finite; the file is damaged",
-                model_name_);
+                file_.name());
   }
   return y * 2.0f + (2.0f * kHalfByte - 1.0f);  // bytes are cut off: this rounds them
 }
@@ -58,7 +86,7 @@ Tensor NetworkUpscale::enlarge_tile(const Tensor& x) const {
 Infotext NetworkUpscale::describe() const {
   return {.prompt = {},
           .negative_prompt = {},
-          .fields = {{"Upscaler", model_name_}, {"Upscale by", fmt::format("{}", *request().factor)}}};
+          .fields = {{"Upscaler", file_.name()}, {"Upscale by", fmt::format("{}", *request().factor)}}};
 }
 
 }  // namespace easel

@@ -6,27 +6,42 @@
 
 namespace easel {
 
-// What the network needs for its intermediate results on an image of this size.
-uint64_t rrdbnet_activation_bytes(const RrdbNetConfig& config, int64_t rows, int64_t columns);
+// An ESRGAN network and the file it is from.
+class NetworkFile {
+ public:
+  // Throws Error bad_checkpoint.
+  explicit NetworkFile(std::shared_ptr<const Checkpoint> checkpoint);
+
+  const RrdbNet& network() const { return network_; }
+  const std::string& file() const { return checkpoint_->file(); }
+  std::string name() const;  // the file's without its ending
+  uint64_t weight_bytes() const;
+  // The same network, of which nothing is read yet.
+  RrdbNet with_weights(Residency residency) const;
+  // How its weights stay from now on.
+  void arrange(Residency residency);
+
+ private:
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  Residency residency_ = Residency::packed;
+  RrdbNet network_;
+};
 
 class NetworkUpscale : public UpscaleJob {
  public:
-  // model_name: for the settings' text.
-  NetworkUpscale(const RrdbNet& network, std::string model_name, const Device& device, uint64_t memory_limit_bytes,
-                 UpscaleRequest request, const Callbacks& callbacks)
-      : UpscaleJob(device, memory_limit_bytes, std::move(request), callbacks),
-        network_(network),
-        model_name_(std::move(model_name)) {}
+  // file: outlives this.
+  NetworkUpscale(NetworkFile& file, const UpscaleMemory& memory, UpscaleRequest request, const Callbacks& callbacks)
+      : UpscaleJob(memory, std::move(request), callbacks), file_(file) {}
 
  private:
   Image enlarge(const Image& image, std::optional<TileGrid>& grid) override;
-  int64_t scale() const override { return network_.config().scale(); }
+  int64_t scale() const override { return file_.network().config().scale(); }
   Infotext describe() const override;
+  NetworkTrial trial(Size image, int64_t rows, int64_t columns) const;
   // x [1, h, w, 3] in [-1, 1] -> [1, scale h, scale w, 3] in [-1, 1], and a half byte more
   Tensor enlarge_tile(const Tensor& x) const;
 
-  const RrdbNet& network_;
-  std::string model_name_;
+  NetworkFile& file_;
 };
 
 }  // namespace easel

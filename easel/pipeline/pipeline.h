@@ -31,7 +31,7 @@ struct PipelineOptions {
   int threads = 0;  // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
   std::vector<AdapterFile> adapters = {};  // beside those in the folders for them
-  bool low_memory = false;                 // weights are read afresh from the file at each use
+  bool low_memory = false;                 // 480 MB, or as little as there can be
   Precision precision = Precision::full;
   bool profile = false;  // every operation is timed: see ProfileReport
 };

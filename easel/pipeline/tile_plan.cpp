@@ -27,7 +27,7 @@ class TilePlanner {
 
   uint64_t needed_bytes(int64_t tile_px) const {
     const TileGrid tiles = grid(tile_px);
-    return demand_.fixed_bytes + demand_.tile_bytes(tiles.rows().tile, tiles.columns().tile);
+    return demand_.needed_bytes(tiles.rows().tile, tiles.columns().tile);
   }
 
   bool fits(int64_t tile_px) const { return needed_bytes(tile_px) <= available_bytes_; }

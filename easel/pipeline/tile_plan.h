@@ -11,9 +11,8 @@
 namespace easel {
 
 struct TileDemand {
-  Size image;                                                         // both sides multiples of kTileStepPx
-  uint64_t fixed_bytes;                                               // whatever the size of the tiles
-  std::function<uint64_t(int64_t rows, int64_t columns)> tile_bytes;  // beside them, for a tile of this size
+  Size image;                                                           // both sides multiples of kTileStepPx
+  std::function<uint64_t(int64_t rows, int64_t columns)> needed_bytes;  // at least, for tiles of this size
 };
 
 // The grid of tiles of `tile_px`, or of the largest that fit into `available_bytes` (at most kLargestTilePx); a single

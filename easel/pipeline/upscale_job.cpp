@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "easel/base/error.h"
-#include "easel/base/system.h"
+#include "easel/base/log.h"
+#include "easel/base/text.h"
 #include "easel/image/fit.h"
 #include "easel/image/tensor_image.h"
 #include "easel/image/watermark.h"
+#include "easel/pipeline/tile_plan.h"
 
 namespace easel {
 namespace {
@@ -23,10 +25,8 @@ Image padded(const Image& image) {
 
 }  // namespace
 
-UpscaleJob::UpscaleJob(const Device& device, uint64_t memory_limit_bytes, UpscaleRequest request,
-                       const Callbacks& callbacks)
-    : device_(device),
-      memory_limit_bytes_(memory_limit_bytes),
+UpscaleJob::UpscaleJob(const UpscaleMemory& memory, UpscaleRequest request, const Callbacks& callbacks)
+    : memory_(memory),
       callbacks_(callbacks),
       upscaled_size_(upscaled_size(request)),
       image_(std::exchange(request.image, {})) {
@@ -46,13 +46,26 @@ UpscaleResult UpscaleJob::run() {
   result_.parameters = write_infotext(text);
   result_.image = std::move(image);
   result_.tiles = grid ? grid->count() : 1;
-  result_.peak_tensor_bytes = device_.allocator().peak_bytes();
+  result_.peak_tensor_bytes = device().allocator().peak_bytes();
   return std::move(result_);
 }
 
-uint64_t UpscaleJob::available_bytes() const {
-  const uint64_t ours = device_.allocator().bytes_in_use();  // weights that are packed already
-  return std::min(memory_info().available_bytes + ours, memory_limit_bytes_);
+MemoryAllowance UpscaleJob::allowance() const {
+  return memory_allowance(memory_.limit_bytes, memory_.low_memory, memory_.device);
+}
+
+// Of tiles of another size a network makes another image: they are as large as can be, and their plan is as fast as is
+// possible then.
+TileGrid UpscaleJob::plan_tiles(Size image,
+                                const std::function<uint64_t(int64_t rows, int64_t columns)>& smallest_memory) const {
+  const MemoryAllowance allowance = this->allowance();
+  return easel::plan_tiles({.image = image, .needed_bytes = smallest_memory}, request().tile_px, request().overlap_px,
+                           std::min(allowance.bytes, allowance.tensor_bytes));
+}
+
+void UpscaleJob::note(const MemoryPlan& plan) {
+  result_.planned_bytes = plan.needed_bytes;
+  log::debug("memory: needs {}; {}", format_bytes(plan.needed_bytes), easel::describe(plan));
 }
 
 void UpscaleJob::warn(const std::string& text) {

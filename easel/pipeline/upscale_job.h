@@ -6,15 +6,24 @@
 
 #include "easel/image/infotext.h"
 #include "easel/pipeline/latent.h"
+#include "easel/pipeline/memory.h"
 #include "easel/pipeline/upscaler.h"
 #include "easel/upscale/tiles.h"
 
 namespace easel {
 
+// What an upscaler computes with, and what it may take.
+struct UpscaleMemory {
+  const Device& device;
+  uint64_t limit_bytes;
+  bool low_memory;
+  int threads;
+};
+
 class UpscaleJob {
  public:
   // request: checked, with nothing left open but tiles and seeds.
-  UpscaleJob(const Device& device, uint64_t memory_limit_bytes, UpscaleRequest request, const Callbacks& callbacks);
+  UpscaleJob(const UpscaleMemory& memory, UpscaleRequest request, const Callbacks& callbacks);
   virtual ~UpscaleJob() = default;
   UpscaleJob(const UpscaleJob&) = delete;
   UpscaleJob& operator=(const UpscaleJob&) = delete;
@@ -29,10 +38,15 @@ class UpscaleJob {
   virtual Infotext describe() const = 0;                          // the settings, but for size and tiles
   virtual std::string_view watermark_text() const { return {}; }  // empty: none is written
 
-  const Device& device() const { return device_; }
+  const Device& device() const { return memory_.device; }
+  int threads() const { return memory_.threads; }
   const UpscaleRequest& request() const { return result_.request; }  // its image is taken out
   UpscaleResult& result() { return result_; }
-  uint64_t available_bytes() const;
+  MemoryAllowance allowance() const;
+  // Tiles as the request wants them, or as large as can be done within the allowance. smallest_memory: the smallest
+  // limit for tiles of so many rows and columns. Throws Error out_of_memory.
+  TileGrid plan_tiles(Size image, const std::function<uint64_t(int64_t rows, int64_t columns)>& smallest_memory) const;
+  void note(const MemoryPlan& plan);
 
   void warn(const std::string& text);
   void tell(const JobProgress& progress) const;
@@ -41,8 +55,7 @@ class UpscaleJob {
   BlockObserver watch_cancel() const;  // between the blocks of a network
 
  private:
-  const Device& device_;
-  uint64_t memory_limit_bytes_;
+  UpscaleMemory memory_;
   const Callbacks& callbacks_;
   Size upscaled_size_;
   Image image_;

@@ -19,6 +19,7 @@ struct UpscaleNetworkOptions {
   int32_t noise_level;
   double guidance_scale;
   TileGrid grid;                              // of h x w
+  int64_t rows_at_once = 0;                   // 1: the halves of guidance one after the other; 0: together
   BlockObserver observe = {};                 // of the UNet
   std::function<void(int64_t)> on_tile = {};  // told how many tiles of a prediction are finished, but for the last
 };

@@ -11,7 +11,6 @@
 #include "easel/pipeline/network_upscale.h"
 #include "easel/pipeline/profiling.h"
 #include "easel/pipeline/timed.h"
-#include "easel/upscale/rrdbnet_file.h"
 
 namespace easel {
 namespace {
@@ -19,13 +18,6 @@ namespace {
 struct Diffusion {
   Model model;
   PromptEncoder prompts;
-};
-
-struct NetworkFile {
-  RrdbNet network;
-  std::string file;
-
-  std::string name() const { return std::filesystem::path(file).stem().string(); }
 };
 
 void refuse_model_options(const PipelineOptions& options) {
@@ -65,10 +57,12 @@ struct Upscaler::State {
   int threads = 0;
   std::shared_ptr<const Device> device = {};  // outlives all tensors below
   uint64_t memory_limit_bytes = 0;
+  bool low_memory = false;
   std::variant<std::monostate, NetworkFile, Diffusion> upscaler = {};
   Seconds open_time{};
 
   NetworkFile* network() { return std::get_if<NetworkFile>(&upscaler); }
+  UpscaleMemory memory() const { return {*device, memory_limit_bytes, low_memory, threads}; }
   Diffusion* diffusion() { return std::get_if<Diffusion>(&upscaler); }
 };
 
@@ -77,6 +71,7 @@ Upscaler::Upscaler() : state_(std::make_unique<State>()) {}
 Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
   const Timed timed(state_->open_time);
   state_->memory_limit_bytes = options.memory_limit_bytes;
+  state_->low_memory = options.low_memory;
   if (options.profile) state_->profile = std::make_shared<Profile>();
   state_->threads = options.threads;
   state_->device = open_device(device_options(options, state_->profile));
@@ -86,8 +81,7 @@ Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
                                  PromptEncoder(Tokenizer::open(require_asset(kBpeMerges)))};
   } else {
     refuse_model_options(options);
-    const Residency residency = options.low_memory ? Residency::streamed : Residency::packed;
-    state_->upscaler = NetworkFile{read_rrdbnet(checkpoint, residency), checkpoint->file()};
+    state_->upscaler.emplace<NetworkFile>(checkpoint);
   }
 }
 
@@ -101,12 +95,10 @@ UpscaleResult Upscaler::upscale(const UpscaleRequest& request, const Callbacks& 
   UpscaleRequest completed = with_defaults(request, which.kind, which.scale);
   UpscaleResult result;
   if (Diffusion* diffusion = state_->diffusion()) {
-    const Workshop workshop{*state_->device, diffusion->model, diffusion->prompts, state_->memory_limit_bytes};
-    result = DiffusionUpscale(workshop, std::move(completed), callbacks).run();
-  } else if (const NetworkFile* file = state_->network()) {
-    result = NetworkUpscale(file->network, file->name(), *state_->device, state_->memory_limit_bytes,
-                            std::move(completed), callbacks)
-                 .run();
+    result =
+        DiffusionUpscale(diffusion->model, diffusion->prompts, state_->memory(), std::move(completed), callbacks).run();
+  } else if (NetworkFile* file = state_->network()) {
+    result = NetworkUpscale(*file, state_->memory(), std::move(completed), callbacks).run();
   } else {
     result = upscale_with_lanczos(completed);
   }
@@ -126,8 +118,8 @@ UpscalerDescription Upscaler::description() const {
   if (const NetworkFile* file = state_->network()) {
     return {.kind = UpscalerKind::network,
             .name = file->name(),
-            .file = file->file,
-            .scale = file->network.config().scale()};
+            .file = file->file(),
+            .scale = file->network().config().scale()};
   }
   return {.kind = UpscalerKind::lanczos, .name = "Lanczos", .file = {}};
 }

@@ -19,7 +19,8 @@ struct UpscaleResult {
   UpscaleRequest request = {};  // with nothing left open, without its image
   int64_t tiles = 1;
   std::vector<std::string> warnings = {};
-  StageTimes times = {};  // a network's time counts as decoding
+  StageTimes times = {};       // a network's time counts as decoding
+  uint64_t planned_bytes = 0;  // of the process at its peak; 0 with Lanczos, which plans nothing
   uint64_t peak_tensor_bytes = 0;
 };
 

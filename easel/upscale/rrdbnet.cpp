@@ -91,7 +91,11 @@ RrdbNet::RrdbNet(const Weights& weights, const RrdbNetConfig& config)
 }
 
 Tensor RrdbNet::operator()(const Tensor& x, const BlockObserver& observe) const {
-  const Tensor first = observed(observe, conv_first_(pixel_unshuffle(x, config_.unshuffle)), "conv_first");
+  return enlarge_squares(pixel_unshuffle(x, config_.unshuffle), observe);
+}
+
+Tensor RrdbNet::enlarge_squares(const Tensor& squares, const BlockObserver& observe) const {
+  const Tensor first = observed(observe, conv_first_(squares), "conv_first");
   Tensor h = first;  // [n, h / unshuffle, w / unshuffle, features]
   for (size_t i = 0; i < body_.size(); ++i) {
     const auto& [dense1, dense2, dense3] = body_[i];

@@ -44,6 +44,8 @@ class RrdbNet {
 
   // x [n, h, w, 3] in [0, 1], h and w multiples of `unshuffle` -> [n, scale h, scale w, 3], nominally in [0, 1]
   Tensor operator()(const Tensor& x, const BlockObserver& observe = {}) const;
+  // The same of pixel_unshuffle(x, unshuffle).
+  Tensor enlarge_squares(const Tensor& squares, const BlockObserver& observe = {}) const;
 
  private:
   using ResidualBlock = std::array<DenseBlock, 3>;  // "RRDB": residual in residual dense block

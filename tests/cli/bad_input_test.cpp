@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "easel/base/file.h"
 #include "tests/cli/easel_process.h"
@@ -271,6 +272,26 @@ TEST_F(BadInput, TooLittleMemory) {
   EXPECT_THAT(finished.err, AllOf(HasSubstr("2048x2048"), HasSubstr("needs at least"), HasSubstr("try a smaller")));
   expect_nothing_drawn();
   expect_refused({"--W", "1024", "--H", "1024", "--memory-limit", "200MB"}, 7, "but 200 MB can be had");
+}
+
+// A cgroup as the program sees it, of 150 MB, in a file system of its own.
+TEST_F(BadInput, ACgroupThatIsTooSmall) {
+  const std::string in_namespace = "unshare --user --map-root-user --mount ";
+  if (std::system((in_namespace + "true 2>/dev/null").c_str()) != 0) GTEST_SKIP() << "no namespaces here";
+  const std::filesystem::path groups = folder_ / "groups";
+  std::filesystem::create_directory(groups);
+  folder_.write("groups/memory.max", "150000000\n");
+  folder_.write("groups/memory.current", "0\n");
+  const std::string in_group =
+      fmt::format("exec {} sh -c 'mount --bind {} /sys/fs/cgroup && exec \"$0\" \"$@\"' \"$0\" \"$@\"", in_namespace,
+                  groups.string());
+  const Finished finished = draw({"--W", "1024", "--H", "1024"}, {.limits = in_group});
+  EXPECT_EQ(finished.status, 7) << finished.err;
+  EXPECT_THAT(finished.err, AllOf(HasSubstr("1024x1024 in batches of 1 with sd1-tiny needs at least"),
+                                  HasSubstr("a --memory-limit of"), HasSubstr("MB if there is as much")));
+  EXPECT_THAT(finished.out, IsEmpty());
+  expect_nothing_drawn();
+  EXPECT_EQ(draw({"--n_samples", "1"}, {.limits = in_group}).status, 0);
 }
 
 TEST_F(BadInput, CtrlCLeavesNothing) {

@@ -64,6 +64,7 @@ TEST_F(DepthCommand, TakesTheDepthModelOfTheModelsFolder) {
   EXPECT_THAT(json["model"].get<std::string>(), HasSubstr("small.safetensors"));
   EXPECT_LT(json["farthest"].get<double>(), json["nearest"].get<double>());
   EXPECT_GT(json["peak_rss_bytes"].get<int64_t>(), json["peak_tensor_bytes"].get<int64_t>());
+  EXPECT_GT(json["planned_rss_bytes"].get<int64_t>(), json["peak_tensor_bytes"].get<int64_t>());
 }
 
 TEST_F(DepthCommand, QuietSaysNothing) {
@@ -85,7 +86,7 @@ TEST_F(DepthCommand, RefusesWhatCannotWork) {
   expect_refused({model(), "-o", out(), "--ckpt", model()}, 5, "is no image that can be read");
   expect_refused({(folder_ / "no.png").string(), "-o", out(), "--ckpt", model()}, 3, "no.png");
   expect_refused({picture(), "-o", "/proc/depth.png", "--ckpt", model()}, 8, "/proc");
-  expect_refused({picture(), "-o", out(), "--ckpt", model(), "--memory-limit", "80MB"}, 7, "can be had");
+  expect_refused({picture(), "-o", out(), "--ckpt", model(), "--memory-limit", "40MB"}, 7, "but 40 MB can be had");
   expect_refused({picture(), "-o", out(), "--ckpt", model(), "--vae", model()}, 2, "unknown option '--vae'");
   expect_refused({picture(), "--ckpt", model()}, 2, "--output is required");
 }

@@ -184,8 +184,8 @@ TEST_F(Upscale, ImagesThatCannotBe) {
 
 TEST_F(Upscale, MemoryLimits) {
   const std::string image = write_image("image.png", Image(256, 256));
-  expect_image_refused(image, {"--ckpt", x4_, "--memory-limit", "120MB"}, 7, "even in tiles of 64 pixels, but 120 MB");
-  expect_image_refused(image, {"--ckpt", x4_, "--memory-limit", "300MB", "--tile", "256"}, 7, "the largest that fits");
+  expect_image_refused(image, {"--ckpt", x4_, "--memory-limit", "40MB"}, 7, "even in tiles of 64 pixels, but 40 MB");
+  expect_image_refused(image, {"--ckpt", x4_, "--memory-limit", "160MB", "--tile", "256"}, 7, "the largest that fits");
 }
 
 TEST_F(Upscale, UnwritableOutput) {

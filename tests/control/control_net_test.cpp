@@ -55,7 +55,7 @@ class ControlNetTest : public ::testing::TestWithParam<ControlCase> {
   }
   template <typename Name>
   Weights weights(const Name& name) const {
-    return control_weights(control_file(name, GetParam()), Residency::packed);
+    return control_weights(control_file(name, GetParam()));
   }
 
   Golden golden_{GetParam().golden, cpu_device()};
@@ -115,7 +115,7 @@ TEST(FullSizeControlNet, EveryTensorFindsItsPlace) {
   int64_t parameters = 0;
   for (const WeightData& tensor : file->tensors()) parameters += tensor.shape.count();
   EXPECT_EQ(parameters, 361'279'120);
-  const Weights weights = control_weights(file, Residency::streamed);
+  const Weights weights = control_weights(file);
   const ControlNet control(weights);
   EXPECT_NO_THROW(require_control_fit(weights));
   std::vector<int64_t> expected =
@@ -128,7 +128,7 @@ TEST(FullSizeControlNet, EveryTensorFindsItsPlace) {
 
 TEST(ControlNetFile, OtherFilesAreRefusedByWhatTheyAre) {
   const auto refusal = [](const std::map<std::string, Shape>& shapes) {
-    return message_of([&] { control_weights(hollow_checkpoint(shapes), Residency::packed); });
+    return message_of([&] { control_weights(hollow_checkpoint(shapes)); });
   };
   EXPECT_THAT(refusal({{"lora_unet_x.lora_down.weight", {4, 4}}}), HasSubstr("is a LoRA; expected a ControlNet"));
   EXPECT_THAT(refusal({{"x", {4, 4}}}), HasSubstr("is no ControlNet"));
@@ -142,8 +142,7 @@ TEST(ControlNetFile, EveryTensorThatDoesNotFitIsNamed) {
   const auto whole = control_file(original_name);
   const auto refusal = [](std::vector<WeightData> tensors) {
     return message_of([&] {
-      const Weights weights =
-          control_weights(Checkpoint::from_tensors("control", std::move(tensors)), Residency::packed);
+      const Weights weights = control_weights(Checkpoint::from_tensors("control", std::move(tensors)));
       const ControlNet control(weights);
       require_control_fit(weights);
     });

@@ -312,6 +312,19 @@ TEST_F(Adapters, ControlNetsSteerTheImage) {
   EXPECT_EQ(run(request).images.at(0).image, without);
 }
 
+TEST_F(Adapters, ControlNetsCountInTheMemoryPlanAndGiveWay) {
+  write_safetensors(folder_ / "controlnet/lines.safetensors", control_file(original_name)->tensors());
+  Request request = request_for("a red bird");
+  const uint64_t without = run(request).planned_bytes;
+  request.controls = {{.model = "lines", .image = Image(64, 64, {200, 10, 90}), .weight = 0.5}};
+  const Result freely = run(request);
+  EXPECT_GT(freely.planned_bytes, without + std::filesystem::file_size(folder_ / "controlnet/lines.safetensors") / 2);
+  Pipeline tight({.checkpoint = golden_path(kModel), .memory_limit_bytes = freely.planned_bytes - 1});
+  const Result tightly = tight.generate(request);
+  EXPECT_LT(tightly.planned_bytes, freely.planned_bytes);
+  EXPECT_EQ(tightly.images.at(0).image, freely.images.at(0).image);
+}
+
 TEST_F(Adapters, ControlNetsFollowTheInitialImageAndTheSecondPass) {
   const auto file = control_file(original_name);
   write_safetensors(folder_ / "controlnet/lines.safetensors", file->tensors());

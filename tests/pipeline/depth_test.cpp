@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "easel/base/error.h"
 #include "easel/image/codec.h"
@@ -99,9 +100,10 @@ TEST(DepthEstimator, RefusesNumbersThatAreNotFinite) {
 }
 
 TEST(DepthEstimator, RefusesBeforeItRunsOutOfMemory) {
-  DepthEstimator estimator({.checkpoint = depth_file(), .threads = 2, .memory_limit_bytes = 100'000'000});
+  DepthEstimator estimator({.checkpoint = depth_file(), .threads = 2, .memory_limit_bytes = 40'000'000});
   EXPECT_THAT(fault(ErrorCode::out_of_memory, [&] { estimator.estimate(scene()); }),
-              AllOf(HasSubstr("picture of 100x70 pixels needs about"), HasSubstr("but 100 MB can be had")));
+              AllOf(HasSubstr("picture of 100x70 pixels needs at least"), HasSubstr("but 40 MB can be had"),
+                    HasSubstr("a smaller or less oblong picture")));
 }
 
 TEST(DepthEstimator, IsCancelled) {
@@ -112,13 +114,19 @@ TEST(DepthEstimator, IsCancelled) {
   EXPECT_EQ(estimator.estimate(scene()).map.size, (Size{100, 70}));  // and works on
 }
 
-TEST(DepthEstimation, EstimatedMemoryIsEnoughAndNotFarOff) {
-  DepthEstimator estimator({.checkpoint = depth_file(), .threads = 2});
-  const DepthEstimate estimate = estimator.estimate(scene());
-  const DepthConfig config = DepthConfig::from(Weights(Checkpoint::open(depth_file())) / "depth_model.model");
-  const uint64_t estimated = depth_estimation_bytes(config, scene().size());
-  EXPECT_LT(estimate.peak_tensor_bytes, estimated);
-  EXPECT_GT(4 * estimate.peak_tensor_bytes, estimated);
+TEST(DepthEstimator, KeepsToItsPlan) {
+  const auto estimated = [](Size size, uint64_t limit) {
+    Image picture(size.width_px, size.height_px);
+    DepthEstimator estimator({.checkpoint = depth_file(), .threads = 2, .memory_limit_bytes = limit});
+    return estimator.estimate(picture);
+  };
+  for (const Size size : {Size{100, 70}, Size{70, 500}, Size{2400, 1600}}) {
+    const DepthEstimate freely = estimated(size, std::numeric_limits<uint64_t>::max());
+    EXPECT_LT(freely.peak_tensor_bytes, freely.planned_bytes);
+    const DepthEstimate tightly = estimated(size, freely.planned_bytes - 1);
+    EXPECT_LT(tightly.planned_bytes, freely.planned_bytes);
+    EXPECT_EQ(tightly.map.values, freely.map.values);
+  }
 }
 
 TEST(DepthForLatent, OfAPictureReachesFromFarToNear) {

@@ -20,11 +20,10 @@ constexpr int kThreads = 2;
 
 class MemoryPlanTest : public ::testing::Test {
  protected:
-  MemoryPlan plan(uint64_t bytes, bool least = false) const {
-    return plan_memory(
-        model_, job_, {.bytes = bytes, .comfortable_bytes = bytes, .tensor_bytes = kNoLimit, .least = least}, kThreads);
+  MemoryPlan plan(uint64_t bytes) const {
+    return plan_memory(model_, job_, {.bytes = bytes, .comfortable_bytes = bytes, .tensor_bytes = kNoLimit}, kThreads);
   }
-  uint64_t smallest() const { return plan(kNoLimit, /*least=*/true).needed_bytes; }
+  uint64_t smallest() const { return smallest_memory(ModelTrial(model_, job_, kThreads)); }
 
   const Model model_ = Model({.checkpoint = golden_path("models/sd1-tiny.ckpt")});
   const JobSize job_{.width_px = 768, .height_px = 512, .batch = 2, .latents = 2};
@@ -56,11 +55,28 @@ TEST_F(MemoryPlanTest, NeverNeedsMoreThanItMayTakeAndNeverLessSpeedForMore) {
 }
 
 TEST_F(MemoryPlanTest, TheLeastIsBandsAndOneRowOfTheBatchAtOnce) {
-  const MemoryPlan least = plan(kNoLimit, /*least=*/true);
+  const MemoryPlan least = plan(smallest());
   EXPECT_TRUE(least.stages_apart);
   EXPECT_EQ(least.modes.decoder_bands, VaeBands::recomputed);
   EXPECT_THAT(describe(least), HasSubstr("one stage at a time"));
   EXPECT_THAT(describe(least), HasSubstr("decoding in bands that are computed twice"));
+}
+
+TEST_F(MemoryPlanTest, LowMemoryIsTheFastestWithinItsSizeOrTheLeastThereIs) {
+  const auto device = open_device({.threads = kThreads});
+  const MemoryAllowance allowance = memory_allowance(kNoLimit, /*low_memory=*/true, *device);
+  EXPECT_EQ(allowance.comfortable_bytes, kLowMemoryBytes);
+  EXPECT_EQ(memory_allowance(100 * kMega, /*low_memory=*/true, *device).comfortable_bytes, 100 * kMega);
+  const MemoryPlan fitting = plan_memory(model_, job_, allowance, kThreads);
+  EXPECT_LE(fitting.needed_bytes, kLowMemoryBytes);
+  EXPECT_EQ(fitting.modes, plan(kLowMemoryBytes).modes);
+
+  const JobSize large{.width_px = 2048, .height_px = 2048, .batch = 1, .latents = 2};
+  const uint64_t least = smallest_memory(ModelTrial(model_, large, kThreads));
+  ASSERT_GT(least, kLowMemoryBytes);
+  const uint64_t needed = plan_memory(model_, large, allowance, kThreads).needed_bytes;
+  EXPECT_GT(needed, kLowMemoryBytes);
+  EXPECT_LE(needed, least);
 }
 
 TEST_F(MemoryPlanTest, ALimitThatCannotBeMetIsRefusedWithTheSmallestThatCan) {
@@ -135,15 +151,12 @@ TEST(MemoryModes, GiveTheSameImages) {
   request.steps = 2;
   request.seed = 5;
   request.batch_size = 2;
-  const auto drawn = [&](uint64_t limit, bool low_memory) {
-    Pipeline pipeline({.checkpoint = golden_path("models/sd1-tiny.ckpt"),
-                       .threads = kThreads,
-                       .memory_limit_bytes = limit,
-                       .low_memory = low_memory});
-    return pipeline.generate(request);
-  };
-  const Result all = drawn(kNoLimit, false);
-  const Result least = drawn(kNoLimit, true);
+  const PipelineOptions plenty{.checkpoint = golden_path("models/sd1-tiny.ckpt"), .threads = kThreads};
+  const JobSize job{.width_px = 256, .height_px = 192, .batch = 2, .latents = 2};
+  PipelineOptions little = plenty;
+  little.memory_limit_bytes = smallest_memory(ModelTrial(Model({.checkpoint = plenty.checkpoint}), job, kThreads));
+  const Result all = Pipeline(plenty).generate(request);
+  const Result least = Pipeline(little).generate(request);
   ASSERT_LT(least.planned_bytes, all.planned_bytes);
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(least.images[i].image, all.images[i].image) << i;
 }

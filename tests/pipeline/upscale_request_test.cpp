@@ -136,10 +136,10 @@ constexpr uint64_t kFixed = 1000;
 
 // A byte for each pixel of a tile.
 TileGrid plan(Size image, std::optional<int64_t> tile, std::optional<int64_t> overlap, uint64_t available) {
-  return plan_tiles({.image = image,
-                     .fixed_bytes = kFixed,
-                     .tile_bytes = [](int64_t rows, int64_t columns) { return static_cast<uint64_t>(rows * columns); }},
-                    tile, overlap, available);
+  return plan_tiles(
+      {.image = image,
+       .needed_bytes = [](int64_t rows, int64_t columns) { return kFixed + static_cast<uint64_t>(rows * columns); }},
+      tile, overlap, available);
 }
 
 TEST(TilePlan, OneTileWhereItFits) {
