@@ -24,6 +24,10 @@ DepthNetwork read_network(const std::shared_ptr<const Checkpoint>& checkpoint, R
   return network;
 }
 
+// Measured at full size, beside what the trial counts: standardised weights, which are lists, and what the heap keeps
+// of them.
+constexpr uint64_t kListsBytes = 16'000'000;
+
 // What estimate() does with a picture of this size.
 void try_estimate(const DepthNetwork& network, Size image, const PlanningDevice& plan) {
   const int64_t pixels = image.width_px * image.height_px;
@@ -68,14 +72,15 @@ struct DepthEstimator::State {
 
 MemoryPlan DepthEstimator::State::plan_for(Size image) {
   const auto pixels = static_cast<uint64_t>(image.width_px * image.height_px);
-  const NetworkTrial trial(options.threads, {.subject = fmt::format("the depth of a picture of {}x{} pixels",
-                                                                    image.width_px, image.height_px),
-                                             .cure = "a smaller or less oblong picture",
-                                             .weight_bytes = depth_weight_bytes(*checkpoint),
-                                             .lasting_bytes = pixels * (Image::kChannels + sizeof(uint16_t)),
-                                             .run = [&](Residency stays, const PlanningDevice& plan) {
-                                               try_estimate(read_network(checkpoint, stays), image, plan);
-                                             }});
+  const NetworkTrial trial(
+      options.threads,
+      {.subject = fmt::format("the depth of a picture of {}x{} pixels", image.width_px, image.height_px),
+       .cure = "a smaller or less oblong picture",
+       .weight_bytes = depth_weight_bytes(*checkpoint),
+       .lasting_bytes = kListsBytes + pixels * (Image::kChannels + sizeof(uint16_t)),
+       .run = [&](Residency stays, const PlanningDevice& plan) {
+         try_estimate(read_network(checkpoint, stays), image, plan);
+       }});
   const MemoryPlan plan = plan_memory(trial, memory_allowance(options.memory_limit_bytes, options.low_memory, *device));
   log::debug("memory: needs {}; {}", format_bytes(plan.needed_bytes), describe(plan));
   if (const Residency wanted = plan.modes.residency.of(""); wanted != residency) {
