@@ -107,10 +107,11 @@ Tensor DiffusionUpscale::sample(const Image& image, const TileGrid& grid) {
                                                  .on_tile = tell_step});
   const auto on_step = [&](const Progress& progress) {
     ++result().times.network_steps;
+    if (callbacks().is_preview_due()) callbacks().on_preview(preview_(model, progress.denoised));
     step = progress.step;
     tell_step(0);
   };
-  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = cancel()});
+  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = callbacks().cancel});
 }
 
 Image DiffusionUpscale::decode(const Tensor& latent, const TileGrid& grid) {

@@ -29,6 +29,7 @@ class DiffusionUpscale : public UpscaleJob {
   PromptEncoder& prompts_;
   StageMemory stage_memory_;
   Request sampling_;
+  LatentPreview preview_;
 };
 
 }  // namespace easel

@@ -353,7 +353,7 @@ void Job::warn(const std::string& text) {
 
 // denoised [n, h, w, c]
 void Job::show_preview(const Tensor& denoised) {
-  if (!callbacks_.on_preview || memory_.plan().stages_apart) return;
+  if (memory_.plan().stages_apart || !callbacks_.is_preview_due()) return;
   callbacks_.on_preview(preview_(workshop_.model, denoised));
 }
 

@@ -72,8 +72,11 @@ struct Callbacks {
   // After each step: what the batch's first image looks like so far, by a tiny VAE if there is one, else a pixel for
   // each latent position. Not where memory is so short that the decoder does not fit beside the network.
   std::function<void(const Image&)> on_preview = {};
-  CancelToken cancel = {};  // looked at many times in a step
-  SkipToken skip = {};      // likewise, while a batch is sampled: its images are left out, with a warning
+  std::function<bool()> wants_preview = {};  // asked before each of them, for they take time; missing: all are wanted
+  CancelToken cancel = {};                   // looked at many times in a step
+  SkipToken skip = {};  // likewise, while a batch is sampled: its images are left out, with a warning
+
+  bool is_preview_due() const { return on_preview && (!wants_preview || wants_preview()); }
 };
 
 }  // namespace easel

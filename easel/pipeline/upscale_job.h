@@ -50,8 +50,8 @@ class UpscaleJob {
 
   void warn(const std::string& text);
   void tell(const JobProgress& progress) const;
+  const Callbacks& callbacks() const { return callbacks_; }
   void stop_if_cancelled() const;
-  const CancelToken& cancel() const { return callbacks_.cancel; }
   BlockObserver watch_cancel() const;  // between the blocks of a network
 
  private:

@@ -18,9 +18,11 @@ std::optional<Job> running_job(const Services& services) {
   return id ? services.queue.find(*id) : std::nullopt;
 }
 
-Json preview_json(const Services& services, const std::optional<Job>& job) {
-  const auto preview = job ? services.queue.preview(job->id) : nullptr;
-  return preview ? Json(base64_image(*preview)) : Json(nullptr);
+// The newest one; a newer one is asked for.
+std::shared_ptr<const Image> look(const Services& services, const std::optional<Job>& job) {
+  if (!job) return nullptr;
+  services.queue.ask_for_preview(job->id);
+  return services.queue.preview(job->id);
 }
 
 Json state_json(const std::optional<Job>& job) {
@@ -42,12 +44,13 @@ HttpResponse progress(const Services& services, const HttpRequest& request) {
   const std::optional<Job> job = running_job(services);
   const auto skip = request.query.find("skip_current_image");
   const bool wants_image = skip == request.query.end() || (skip->second != "true" && skip->second != "1");
+  const auto preview = wants_image ? look(services, job) : nullptr;
   const bool is_running = job && job->progress;
   const double left = is_running && job->progress->time_left ? job->progress->time_left->count() : 0.0;
   return {.body = dumped({{"progress", is_running ? job->progress->fraction : 0.0},
                           {"eta_relative", left},
                           {"state", state_json(job)},
-                          {"current_image", wants_image ? preview_json(services, job) : Json(nullptr)},
+                          {"current_image", preview ? Json(base64_image(*preview)) : Json(nullptr)},
                           {"textinfo", nullptr}})};
 }
 
@@ -67,9 +70,9 @@ HttpResponse task_progress(const Services& services, const HttpRequest& request)
   const bool has_estimate = is_active && job->progress->time_left;
   body["eta"] = has_estimate ? Json(job->progress->time_left->count()) : Json(nullptr);
   const int64_t version = is_active ? job->progress->preview_version : 0;
-  const bool has_news = wants_preview && version > 0 && version != seen;
-  body["live_preview"] =
-      has_news ? Json("data:image/png;base64," + preview_json(services, job).get<std::string>()) : Json(nullptr);
+  const auto preview = is_active && wants_preview ? look(services, job) : nullptr;
+  const bool has_news = preview && version > 0 && version != seen;
+  body["live_preview"] = has_news ? Json("data:image/png;base64," + base64_image(*preview)) : Json(nullptr);
   body["id_live_preview"] = has_news ? version : seen;
   body["textinfo"] = is_queued ? Json(fmt::format("in queue: {} before it", job->position.value_or(0))) : Json(nullptr);
   return {.body = dumped(body)};

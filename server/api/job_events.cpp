@@ -8,12 +8,13 @@ namespace {
 
 class JobEvents : public BodyStream {
  public:
-  JobEvents(JobQueue& queue, JobId id) : queue_(queue), id_(id) {}
+  JobEvents(JobQueue& queue, JobId id, bool with_previews) : queue_(queue), id_(id), with_previews_(with_previews) {}
 
   void on_more(std::function<void()> wake) override { watch_ = queue_.watch(id_, std::move(wake)); }
 
   std::optional<std::string> next() override {
     if (has_ended_) return std::nullopt;
+    if (with_previews_) queue_.ask_for_preview(id_);
     const std::optional<Job> job = queue_.find(id_);
     if (!job) return std::nullopt;
     has_ended_ = is_ended(job->state);
@@ -27,6 +28,7 @@ class JobEvents : public BodyStream {
  private:
   JobQueue& queue_;
   const JobId id_;
+  const bool with_previews_;
   Watch watch_;
   std::string last_;
   bool has_ended_ = false;
@@ -34,6 +36,8 @@ class JobEvents : public BodyStream {
 
 }  // namespace
 
-std::shared_ptr<BodyStream> job_events(JobQueue& queue, JobId id) { return std::make_shared<JobEvents>(queue, id); }
+std::shared_ptr<BodyStream> job_events(JobQueue& queue, JobId id, bool with_previews) {
+  return std::make_shared<JobEvents>(queue, id, with_previews);
+}
 
 }  // namespace easel::server

@@ -35,6 +35,14 @@ JobOrder parse_order(const Services& services, const std::string& body) {
           .origin = Origin::jobs};
 }
 
+// ?previews=true: the client shows them.
+bool wants_previews(const HttpRequest& request) {
+  const auto at = request.query.find("previews");
+  if (at == request.query.end() || at->second == "false") return false;
+  if (at->second == "true") return true;
+  throw Error(ErrorCode::invalid_request, "previews is '{}', expected true or false", at->second);
+}
+
 HttpResponse submit(const Services& services, const HttpRequest& request) {
   const std::optional<JobId> id = services.queue.submit(parse_order(services, request.body));
   if (!id) throw queue_is_full();
@@ -64,13 +72,25 @@ HttpResponse cancel(const Services& services, const HttpRequest& request) {
   return {.body = job_json(*services.queue.find(job.id))};
 }
 
+HttpResponse show(const Services& services, const HttpRequest& request) {
+  const Job job = require_job(services, request);
+  if (wants_previews(request)) services.queue.ask_for_preview(job.id);
+  return {.body = job_json(job)};
+}
+
 HttpResponse events(const Services& services, const HttpRequest& request) {
-  return {.content_type = "text/event-stream", .stream = job_events(services.queue, require_job(services, request).id)};
+  return {.content_type = "text/event-stream",
+          .stream = job_events(services.queue, require_job(services, request).id, wants_previews(request))};
 }
 
 HttpResponse preview(const Services& services, const HttpRequest& request) {
-  const auto image = services.queue.preview(require_job(services, request).id);
-  if (!image) throw Error(ErrorCode::not_found, "there is no preview; only a job that is sampling has one");
+  const Job job = require_job(services, request);
+  services.queue.ask_for_preview(job.id);
+  const auto image = services.queue.preview(job.id);
+  if (!image) {
+    throw Error(ErrorCode::not_found, "there is no preview{}",
+                is_ended(job.state) ? ": the job has ended" : " yet; ask again after a step");
+  }
   return bytes_response("image/png", encode_image(*image));
 }
 
@@ -100,9 +120,7 @@ void add_job_routes(Router& router, const Services& services) {
   router.set_error_shape("/api/v1", api_error);
   router.post("/api/v1/jobs", [services](const HttpRequest& request) { return submit(services, request); });
   router.get("/api/v1/jobs", [services](const HttpRequest& request) { return list(services, request); });
-  router.get("/api/v1/jobs/{id}", [services](const HttpRequest& request) -> HttpResponse {
-    return {.body = job_json(require_job(services, request))};
-  });
+  router.get("/api/v1/jobs/{id}", [services](const HttpRequest& request) { return show(services, request); });
   router.remove("/api/v1/jobs/{id}", [services](const HttpRequest& request) { return cancel(services, request); });
   router.get("/api/v1/jobs/{id}/events", [services](const HttpRequest& request) { return events(services, request); });
   router.get("/api/v1/jobs/{id}/preview",

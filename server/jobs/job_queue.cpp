@@ -126,6 +126,17 @@ std::shared_ptr<const Image> JobQueue::preview(JobId id) const {
   return at == active_.end() ? nullptr : at->second.preview;
 }
 
+void JobQueue::ask_for_preview(JobId id) {
+  const std::lock_guard lock(mutex_);
+  if (const auto at = active_.find(id); at != active_.end()) at->second.is_preview_asked_for = true;
+}
+
+bool JobQueue::is_preview_asked_for(JobId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = active_.find(id);
+  return at != active_.end() && at->second.is_preview_asked_for;
+}
+
 Watch JobQueue::watch(JobId id, std::function<void()> changed) {
   auto watch = std::make_shared<const std::function<void()>>(std::move(changed));
   const std::lock_guard lock(mutex_);
@@ -194,6 +205,7 @@ void JobQueue::show_preview(JobId id, Image preview) {
   const std::lock_guard lock(mutex_);
   Active& active = active_.at(id);
   active.preview = std::move(shared);
+  active.is_preview_asked_for = false;
   ++active.job.progress->preview_version;
 }
 

@@ -44,8 +44,11 @@ class JobQueue {
   bool cancel(JobId id);
   // The running job leaves out the batch it works on; nothing happens to others.
   void skip(JobId id);
-  // The newest look at the running job's image; nullptr if there is none.
+  // The newest look at the running job's image; nullptr if there is none. A preview takes time, so one is drawn only
+  // after somebody has asked for it, each time anew.
   std::shared_ptr<const Image> preview(JobId id) const;
+  void ask_for_preview(JobId id);
+  bool is_preview_asked_for(JobId id) const;
 
   // `changed` is called, from any thread, after each change of the job until it has ended, and must return at once.
   [[nodiscard]] Watch watch(JobId id, std::function<void()> changed);
@@ -70,6 +73,7 @@ class JobQueue {
     CancelToken cancel;
     SkipToken skip;
     std::shared_ptr<const Image> preview;
+    bool is_preview_asked_for = false;
     std::vector<std::weak_ptr<const std::function<void()>>> watchers;
   };
   using Watchers = std::vector<Watch>;

@@ -113,49 +113,58 @@ JobOutcome Worker::compute(const Assignment& assignment) {
   return draw(assignment, std::get<Request>(request));
 }
 
-Callbacks Worker::callbacks(const Assignment& assignment, RunMeter& meter, JobOutcome& outcome) {
+Callbacks Worker::callbacks(const Assignment& assignment, JobRun& run) {
   const JobId id = assignment.job.id;
   return {
-      .on_progress = [this, id, &meter](const JobProgress& progress) { queue_.report(id, meter.measure(progress)); },
-      .on_warning = [&outcome](const std::string& text) { outcome.warnings.push_back(text); },
-      .on_preview = [this, id](const Image& preview) { queue_.show_preview(id, preview); },
+      .on_progress = [this, id, &run](const JobProgress& progress) { queue_.report(id, run.meter.measure(progress)); },
+      .on_warning = [&run](const std::string& text) { run.outcome.warnings.push_back(text); },
+      .on_preview =
+          [this, id, &run](const Image& preview) {
+            queue_.show_preview(id, preview);
+            run.previews.end(Clock::now());
+          },
+      .wants_preview =
+          [this, id, &run] {
+            const Clock::time_point at = Clock::now();
+            if (!queue_.is_preview_asked_for(id) || !run.previews.may_begin(at)) return false;
+            run.previews.begin(at);
+            return true;
+          },
       .cancel = assignment.cancel,
       .skip = assignment.skip};
 }
 
 JobOutcome Worker::draw(const Assignment& assignment, const Request& request) {
   const JobId id = assignment.job.id;
-  RunMeter meter;
-  JobOutcome outcome;
+  JobRun run{.previews = PreviewPace(Clock::now())};
   int64_t number = 0;
-  Callbacks calls = callbacks(assignment, meter, outcome);
+  Callbacks calls = callbacks(assignment, run);
   calls.on_image = [&](const GeneratedImage& image) { queue_.add_image(id, store_.add_image(id, number++, image)); };
   Pipeline& pipeline = use(assignment.job.model, assignment.job.vae);
   const Result result = pipeline.generate(request, calls);
-  outcome.settings = json_without_images(result.request);
+  run.outcome.settings = json_without_images(result.request);
   const std::lock_guard lock(mutex_);
   counts_.images += static_cast<int64_t>(result.images.size());
   counts_.network_steps += result.times.network_steps;
   loaded_model_ = pipeline.model();  // the prediction may be known now
-  return outcome;
+  return run.outcome;
 }
 
 JobOutcome Worker::upscale(const Assignment& assignment, const UpscaleRequest& request) {
   const JobId id = assignment.job.id;
-  RunMeter meter;
-  JobOutcome outcome;
-  UpscaleResult result = use_upscaler(assignment.job.model).upscale(request, callbacks(assignment, meter, outcome));
+  JobRun run{.previews = PreviewPace(Clock::now())};
+  UpscaleResult result = use_upscaler(assignment.job.model).upscale(request, callbacks(assignment, run));
   const GeneratedImage image{.image = std::move(result.image),
                              .seed = result.request.seed.value_or(0),
                              .prompt = result.request.prompt.value_or(""),
                              .parameters = std::move(result.parameters),
                              .watermarked = result.watermarked};
   queue_.add_image(id, store_.add_image(id, 0, image));
-  outcome.settings = json_without_images(result.request);
+  run.outcome.settings = json_without_images(result.request);
   const std::lock_guard lock(mutex_);
   ++counts_.images;
   counts_.network_steps += result.times.network_steps;
-  return outcome;
+  return run.outcome;
 }
 
 Pipeline& Worker::use(const std::filesystem::path& model, const std::filesystem::path& vae) {

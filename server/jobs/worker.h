@@ -10,6 +10,7 @@
 #include "easel/pipeline/pipeline.h"
 #include "easel/pipeline/upscaler.h"
 #include "server/jobs/job_queue.h"
+#include "server/jobs/preview_pace.h"
 #include "server/jobs/run_meter.h"
 
 namespace easel::server {
@@ -52,7 +53,13 @@ class Worker {
   JobOutcome compute(const Assignment& assignment);
   JobOutcome draw(const Assignment& assignment, const Request& request);
   JobOutcome upscale(const Assignment& assignment, const UpscaleRequest& request);
-  Callbacks callbacks(const Assignment& assignment, RunMeter& meter, JobOutcome& outcome);
+  // What runs beside the arithmetic of one job.
+  struct JobRun {
+    RunMeter meter = {};
+    PreviewPace previews;
+    JobOutcome outcome = {};
+  };
+  Callbacks callbacks(const Assignment& assignment, JobRun& run);
   Pipeline& use(const std::filesystem::path& model, const std::filesystem::path& vae);
   Upscaler& use_upscaler(const std::filesystem::path& file);
   void unload();

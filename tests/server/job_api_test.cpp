@@ -179,22 +179,55 @@ TEST_F(JobApi, ProgressCountsStepsAndEstimatesTheRest) {
   request["steps"] = 500;
   const int64_t id = client_.submit(request);
   Json progress;
-  while (true) {
+  do {
     const Json job = client_.await_job(id, "running");
     ASSERT_EQ(job["state"], "running");
     progress = job["progress"];
-    if (progress["step"] >= 2 && !progress["preview"].is_null()) break;
-  }
+  } while (progress["step"] < 2);
   EXPECT_EQ(progress["stage"], "sampling");
   EXPECT_EQ(progress["steps"], 500);
   EXPECT_GT(progress["fraction"], 0.0);
   EXPECT_LT(progress["fraction"], 1.0);
   EXPECT_GT(progress["seconds_left"], 0.0);
+  client_.remove("/api/v1/jobs/" + std::to_string(id));
+  EXPECT_EQ(client_.await_job(id)["state"], "cancelled");
+}
+
+TEST_F(JobApi, PreviewsAreDrawnForThoseWhoAsk) {
+  Json request = small_request();
+  request["steps"] = 500;
+  const int64_t id = client_.submit(request);
+  const std::string path = "/api/v1/jobs/" + std::to_string(id);
+  Json progress;
+  do {
+    progress = client_.await_job(id, "running")["progress"];
+  } while (progress["step"] < 5);
+  EXPECT_TRUE(progress["preview"].is_null());  // nobody has asked
+  do {
+    const Json job = client_.get(path + "?previews=true").json();
+    ASSERT_EQ(job["state"], "running");
+    progress = job["progress"];
+  } while (progress["preview"].is_null());
   const Response preview = client_.get(progress["preview"]);
   EXPECT_EQ(preview.status, 200);
   EXPECT_EQ(decode_image(bytes_of(preview.body), "preview").image.size(), (Size{8, 8}));
-  client_.remove("/api/v1/jobs/" + std::to_string(id));
+  EXPECT_THAT(client_.get(path + "?previews=maybe").body, HasSubstr("previews is 'maybe', expected true or false"));
+  client_.remove(path);
   EXPECT_EQ(client_.await_job(id)["state"], "cancelled");
+  EXPECT_THAT(client_.get(path + "/preview").body, HasSubstr("the job has ended"));
+}
+
+TEST_F(JobApi, EventsHavePreviewsForThoseWhoAsk) {
+  Json request = small_request();
+  request["steps"] = 40;
+  const auto events = [&](const std::string& query) {
+    const std::string path = "/api/v1/jobs/" + std::to_string(client_.submit(request)) + "/events";
+    Connection connection(client_.port());
+    connection.send(request_text("GET", path + query));
+    return connection.receive_all();
+  };
+  EXPECT_THAT(events("?previews=true"), HasSubstr("/preview?version=1"));
+  EXPECT_THAT(events(""), ::testing::Not(HasSubstr("/preview?version=")));
 }
 
 TEST_F(JobApi, CancelledJobsEndWithinAStepAndFreeTheQueue) {

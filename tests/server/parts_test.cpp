@@ -6,6 +6,7 @@
 #include "server/http/access.h"
 #include "server/http/form.h"
 #include "server/http/message.h"
+#include "server/jobs/preview_pace.h"
 #include "server/jobs/run_meter.h"
 #include "server/json/fields.h"
 
@@ -37,6 +38,18 @@ TEST(EqualInConstantTime, ComparesTexts) {
   EXPECT_FALSE(equal_in_constant_time("secretsecret", "secret"));
   EXPECT_FALSE(equal_in_constant_time("", "secret"));
   EXPECT_FALSE(equal_in_constant_time("x", ""));
+}
+
+TEST(PreviewPace, PreviewsTakeATwentiethOfAJobAtMost) {
+  using std::chrono::milliseconds;
+  const PreviewPace::Clock::time_point start{};
+  PreviewPace pace(start);
+  EXPECT_TRUE(pace.may_begin(start));
+  pace.begin(start + milliseconds(10));
+  pace.end(start + milliseconds(30));  // 20 ms: the next after 400
+  EXPECT_FALSE(pace.may_begin(start + milliseconds(30)));
+  EXPECT_FALSE(pace.may_begin(start + milliseconds(399)));
+  EXPECT_TRUE(pace.may_begin(start + milliseconds(400)));
 }
 
 TEST(ParseForm, ReadsFieldsAndFiles) {

@@ -163,14 +163,16 @@ TEST_F(UpscaleApi, ADiffusionUpscaleTellsItsTilesAndIsCancelled) {
   const int64_t id = client_.submit(request);
   Json progress;
   do {
-    const Json job = client_.await_job(id, "running");
-    ASSERT_EQ(job["state"], "running");
+    const Json job = client_.get("/api/v1/jobs/" + std::to_string(id) + "?previews=true").json();
+    ASSERT_THAT(job["state"], ::testing::AnyOf("queued", "running"));
     progress = job["progress"];
-  } while (progress["step"] < 1 || progress["tile"] < 1);
+  } while (progress.is_null() || progress["step"] < 1 || progress["tile"] < 1 || progress["preview"].is_null());
   EXPECT_EQ(progress["stage"], "sampling");
   EXPECT_EQ(progress["tiles"], 4);
   EXPECT_GT(progress["fraction"], 0.0);
   EXPECT_GT(progress["seconds_left"], 0.0);
+  const std::string preview = client_.get(progress["preview"]).body;  // of all tiles, a pixel for each latent position
+  EXPECT_EQ(decode_image(std::as_bytes(std::span(preview)), "preview").image.size(), (Size{48, 48}));
   client_.remove("/api/v1/jobs/" + std::to_string(id));
   EXPECT_EQ(client_.await_job(id)["state"], "cancelled");
 }

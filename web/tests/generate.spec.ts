@@ -58,3 +58,17 @@ test('Ctrl+Enter draws, and settings outlive the visit', async ({ home }) => {
   await home.getByRole('button', { name: 'The seed of the newest image' }).click();
   await expect(home.getByLabel('Seed', { exact: true })).toHaveValue('1235');
 });
+
+test('a second pass enlarges what the first one drew', async ({ home }) => {
+  await home.getByLabel('Prompt', { exact: true }).fill('a green tree in the snow');
+  await home.getByLabel('Steps').fill('2');
+  await home.getByText('More settings').click();
+  const upscaler = home.getByLabel('Enlarged by');
+  await expect(upscaler).toBeHidden();
+  await home.getByLabel('Second pass, times as large').fill('2');
+  await upscaler.selectOption('lanczos');
+  await home.getByRole('button', { name: 'Generate' }).click();
+  const result = home.getByRole('region', { name: 'Result' });
+  await expect(result.getByAltText('a green tree in the snow')).toBeVisible();
+  await expect(result).toContainText('256 × 256');
+});

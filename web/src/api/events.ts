@@ -2,9 +2,9 @@
 import { request } from './client';
 import type { Job } from './types';
 
-// Calls `onJob` at each change until the job has ended or `signal` aborts.
+// Calls `onJob` at each change until the job has ended or `signal` aborts. Its previews are drawn meanwhile.
 export async function watchJob(id: number, onJob: (job: Job) => void, signal: AbortSignal): Promise<void> {
-  const response = await request(`/api/v1/jobs/${id}/events`, { signal });
+  const response = await request(`/api/v1/jobs/${id}/events?previews=true`, { signal });
   if (!response.body) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = '';

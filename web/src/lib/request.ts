@@ -53,7 +53,7 @@ function drawing(s: Settings): Open<JobRequest> {
 
 function secondPass(s: Settings): Open<JobRequest> {
   if (s.hiresScale === null || s.hiresScale <= 1) return {};
-  return { hires_scale: s.hiresScale, hires_strength: s.hiresStrength };
+  return { hires_scale: s.hiresScale, hires_upscaler: s.hiresUpscaler, hires_strength: s.hiresStrength };
 }
 
 function start(s: Settings, image: string): Open<JobRequest> {

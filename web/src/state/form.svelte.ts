@@ -43,6 +43,7 @@ export interface Settings {
   tiling: boolean;
   watermark: boolean;
   hiresScale: number | null;
+  hiresUpscaler: string;
   hiresStrength: number | null;
   strength: number | null;
   resizeMode: string;
@@ -79,6 +80,7 @@ export const BLANK: Settings = {
   tiling: false,
   watermark: true,
   hiresScale: null,
+  hiresUpscaler: '',
   hiresStrength: null,
   strength: null,
   resizeMode: '',
@@ -142,6 +144,7 @@ class Form {
       tiling: used.tiling ?? false,
       watermark: used.watermark ?? true,
       hiresScale: used.hires_scale ?? null,
+      hiresUpscaler: used.hires_upscaler && used.hires_upscaler !== 'latent' ? used.hires_upscaler : '',
       hiresStrength: used.hires_strength ?? null,
       strength: used.strength ?? null,
       resizeMode: used.resize_mode ?? '',
