@@ -66,11 +66,14 @@ ControlChoice parse_control(const std::string& text) {
   return choice;
 }
 
+bool is_path(const std::string& name) {
+  std::error_code ignored;
+  return name.find('/') != std::string::npos || std::filesystem::is_regular_file(name, ignored);
+}
+
 // The name by which the request asks for an adapter: of a file, its own without the ending.
 std::string name_for(AdapterKind kind, const std::string& name, ModelArgs& model) {
-  std::error_code ignored;
-  const bool is_path = name.find('/') != std::string::npos || std::filesystem::is_regular_file(name, ignored);
-  if (!is_path) return name;
+  if (!is_path(name)) return name;
   model.adapters.push_back(adapter_file(kind, name));
   return model.adapters.back().name;
 }
@@ -131,6 +134,13 @@ void read_adapters(const AdapterArgs& args, Request& request, ModelArgs& model) 
     request.loras.push_back(choice);
   }
   read_controls(args, request, model);
+}
+
+void read_hires_upscaler(Request& request, ModelArgs& model) {
+  if (!request.hires_upscaler || !is_path(*request.hires_upscaler)) return;
+  const std::filesystem::path file = *request.hires_upscaler;
+  model.upscalers.push_back(file);
+  request.hires_upscaler = file.stem().string();
 }
 
 }  // namespace easel::cli

@@ -26,5 +26,7 @@ void add_adapter_options(CLI::App& command, AdapterArgs& args);
 // Puts them into the request; files that are named by their path go to the model's options. Throws Error
 // invalid_request or not_found.
 void read_adapters(const AdapterArgs& args, Request& request, ModelArgs& model);
+// The network that a hires upscaler names by its path.
+void read_hires_upscaler(Request& request, ModelArgs& model);
 
 }  // namespace easel::cli

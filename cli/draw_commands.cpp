@@ -37,6 +37,7 @@ void add_draw_command(CLI::App& app, Task task, const std::string& name, const s
   command->callback([args, name] {
     read_images(args->image, args->request.request);
     read_adapters(args->adapters, args->request.request, args->model);
+    read_hires_upscaler(args->request.request, args->model);
     run_generate(name, make_request(args->request), args->model, args->output, args->request.like);
   });
 }

@@ -90,6 +90,7 @@ PipelineOptions pipeline_options(const ModelArgs& args) {
   if (!args.memory_limit.empty()) options.memory_limit_bytes = parse_bytes(args.memory_limit);
   options.low_memory = args.low_memory;
   options.adapters = args.adapters;
+  options.upscalers = args.upscalers;
   options.precision = precision_of(args);
   options.profile = args.profile.wanted();
   return options;

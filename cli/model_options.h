@@ -25,7 +25,8 @@ struct ModelArgs {
   std::string memory_limit = {};
   bool low_memory = false;
   std::string precision = {};
-  std::vector<AdapterFile> adapters = {};  // given by their path
+  std::vector<AdapterFile> adapters = {};             // given by their path
+  std::vector<std::filesystem::path> upscalers = {};  // likewise, for the hires fix
   ProfileArgs profile = {};
 };
 

@@ -218,7 +218,11 @@ void add_hires_options(CLI::App& command, RequestArgs& args) {
   command.add_option("--hires-scale", request.hires_scale, "Enlarge so much and draw over it, 1 to 8")
       ->type_name("X")
       ->group(group);
-  add_choice_option(command, "--hires-upscaler", request.hires_upscaler, "What is enlarged [latent]", group);
+  command
+      .add_option("--hires-upscaler", request.hires_upscaler,
+                  "What enlarges it: latent, lanczos, nearest, or an ESRGAN network by name or file [latent]")
+      ->type_name("NAME")
+      ->group(group);
   command.add_option("--hires-steps", request.hires_steps, "Steps of the second pass [as --steps]")
       ->type_name("N")
       ->group(group);

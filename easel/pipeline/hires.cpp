@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "easel/base/error.h"
-#include "easel/image/resize.h"
 #include "easel/image/tensor_image.h"
 #include "easel/ops/ops.h"
 
@@ -19,13 +18,12 @@ int64_t scaled_side(int64_t side_px, double scale) {
 }
 
 // Each image of the batch, decoded, enlarged and encoded again.
-Tensor through_pixels(const Model& model, const Request& second, const Tensor& latent, const Tensor& noise,
-                      const BlockObserver& observe) {
+Tensor through_pixels(const Model& model, const std::function<Image(const Image&)>& enlarge, const Tensor& latent,
+                      const Tensor& noise, const BlockObserver& observe) {
   std::optional<Tensor> all;
   for (int64_t i = 0; i < latent.dim(0); ++i) {
     const Image small = images_from(decode_latent(model, latent.slice(i, i + 1), observe)).front();
-    const Image large = resize(small, {*second.width_px, *second.height_px}, ResizeFilter::lanczos);
-    const Posterior posterior = encode(model, tensor_from(large, latent.device()), observe);
+    const Posterior posterior = encode(model, tensor_from(enlarge(small), latent.device()), observe);
     const Tensor sample = sample_latent(model, posterior, noise.slice(i, i + 1));
     all = all ? ops::concat_batch(*all, sample) : sample;
   }
@@ -50,13 +48,12 @@ std::optional<Request> hires_request(const Request& request) {
 }
 
 StartingPoint hires_start(const Model& model, const Request& second, const Tensor& latent, JobNoise& noise,
-                          const BlockObserver& observe) {
+                          const std::function<Image(const Image&)>& enlarge, const BlockObserver& observe) {
   const Shape shape = latent_shape(model, second, latent.dim(0));
   const Tensor image_noise = noise.for_image(latent.device(), shape);
-  const bool in_latents = second.hires_upscaler.value_or(HiresUpscaler::latent) == HiresUpscaler::latent;
   return {.noise = noise.start(latent.device(), shape),
-          .latent = in_latents ? ops::resize(latent, shape.dim(1), shape.dim(2))
-                               : through_pixels(model, second, latent, image_noise, observe),
+          .latent = enlarge ? through_pixels(model, enlarge, latent, image_noise, observe)
+                            : ops::resize(latent, shape.dim(1), shape.dim(2)),
           .strength = *second.strength};
 }
 

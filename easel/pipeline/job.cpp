@@ -9,7 +9,6 @@
 #include "easel/base/text.h"
 #include "easel/image/tensor_image.h"
 #include "easel/image/watermark.h"
-#include "easel/pipeline/depth_estimator.h"
 #include "easel/pipeline/hires.h"
 #include "easel/pipeline/parameters.h"
 #include "easel/pipeline/probe.h"
@@ -26,15 +25,6 @@ constexpr size_t kMaxKnownPrompts = 256;  // 60 MB of SD 1
 
 // Ends the sampling of a batch that callbacks.skip leaves out.
 struct BatchSkipped : std::exception {};
-
-void check_interval(int64_t every, int64_t steps) {
-  if (every >= 1 && every < steps) return;
-  throw Error(ErrorCode::invalid_request,
-              "intermediate images every {} steps, expected 1 or more, and fewer than the {} steps of the image", every,
-              steps);
-}
-
-int64_t step_count(const LatentTask& task) { return static_cast<int64_t>(plan_for(task).steps.size()); }
 
 std::string_view default_watermark(Family family) {
   const bool sd1 = family == Family::sd1 || family == Family::sd1_inpaint;
@@ -65,6 +55,9 @@ std::optional<int64_t> used_cache_branch(const Request& request, const UNetConfi
   }
   return request.cache_interval.value_or(1) > 1 ? std::optional(branch) : std::nullopt;
 }
+
+// The request has a size.
+Size size_of(const Request& request) { return {*request.width_px, *request.height_px}; }
 
 std::vector<SchedulePass> schedule_passes(const Request& request) {
   std::vector<SchedulePass> passes = {{.steps = *request.steps}};
@@ -117,7 +110,10 @@ void Job::plan() {
   loras_ = workshop_.adapters->loras.open(workshop_.adapters->shelf, loras_of(request_));
   if (request_.task != Task::txt2img) model.require_vae_encoder();
   if (request_.task == Task::depth2img && !request_.depth_map) model.require_depth_network();
-  if (request_.hires_upscaler == HiresUpscaler::lanczos) model.require_vae_encoder();
+  if (request_.hires_scale) {
+    hires_upscaler_.emplace(request_.hires_upscaler.value_or(std::string(kLatentUpscaler)), workshop_.upscalers);
+    if (hires_upscaler_->enlarges_images()) model.require_vae_encoder();
+  }
   if (!request_.seed) request_.seed = random_seed();
   if (request_.variation_strength && !request_.variation_seed) request_.variation_seed = random_seed();
   choose_size();
@@ -153,16 +149,20 @@ Request Job::with_model_defaults(Parameterization parameterization) const {
 MemoryPlan Job::memory_for(const Request& request) const {
   const auto prompts = static_cast<int64_t>(request.prompts.size());
   const Request last = hires_request(request).value_or(request);  // the largest pass
-  const JobSize size{.width_px = *last.width_px,
-                     .height_px = *last.height_px,
-                     .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
-                     .latents = latents_per_image(request),
-                     .from_image = request.task != Task::txt2img || request.hires_upscaler == HiresUpscaler::lanczos,
-                     .estimates_depth = request.task == Task::depth2img && !request.depth_map,
-                     .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
-                     .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
-                     .loras = workshop_.model.lora_need(loras_),
-                     .controls = control_nets_};
+  const bool enlarges = hires_upscaler_ && hires_upscaler_->enlarges_images();
+  const JobSize size{
+      .width_px = *last.width_px,
+      .height_px = *last.height_px,
+      .batch = prompts == 0 ? request.batch_size : std::min(request.batch_size, prompts),
+      .latents = latents_per_image(request),
+      .from_image = request.task != Task::txt2img || enlarges,
+      .estimates_depth = request.task == Task::depth2img && !request.depth_map,
+      .merges_tokens = request.token_merging_ratio.value_or(0.0) > 0.0,
+      .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
+      .loras = workshop_.model.lora_need(loras_),
+      .controls = control_nets_,
+      .decoding_bytes =
+          enlarges ? hires_upscaler_->least_bytes(size_of(request), size_of(last), workshop_.threads) : 0};
   const MemoryAllowance allowance =
       memory_allowance(workshop_.memory_limit_bytes, workshop_.low_memory, workshop_.device);
   return plan_memory(workshop_.model, size, allowance, workshop_.threads);
@@ -242,57 +242,6 @@ void Job::encode_image() {
   tell(Stage::encoding, 1, 1);
 }
 
-Tensor Job::sample_batch(const Batch& batch) {
-  const Timed timed(result_.times.sampling);
-  const Model& model = workshop_.model;
-  enter(MemoryStage::sampling);
-  const Shape shape = latent_shape(model, request_, static_cast<int64_t>(batch.size()));
-  noise_->begin(batch);
-  StartingPoint start = image_start_ ? image_start_->begin(*noise_, shape)
-                                     : StartingPoint{.noise = noise_->start(workshop_.device, shape)};
-  LatentTask first{model, workshop_.prompts, request_, batch, std::move(start), noise_->step_kind()};
-  first.controls = controls_for(request_);
-  first.rows_at_once = memory_.plan().modes.rows_at_once;
-  const Tensor latent = run_sampler(first, *noise_);
-  const std::optional<Request> second = hires_request(request_);
-  if (!second) return latent;
-  hires_noise_->begin(batch);
-  if (second->hires_upscaler == HiresUpscaler::lanczos) enter(MemoryStage::decoding);
-  start = hires_start(model, *second, latent, *hires_noise_, watch_cancel());
-  LatentTask again{model, workshop_.prompts, *second, batch, std::move(start), noise_->step_kind()};
-  again.first_pass_steps = request_.steps;
-  again.controls = controls_for(*second);
-  again.rows_at_once = memory_.plan().modes.rows_at_once;
-  if (second->hires_upscaler == HiresUpscaler::lanczos) enter(MemoryStage::sampling);
-  return run_sampler(again, *hires_noise_, step_count(first));
-}
-
-// A depth network is opened for as long as it takes to look at the image.
-std::vector<Control> Job::controls_for(const Request& pass) {
-  const auto estimate_depth = [&](const Image& image) {
-    DepthEstimator estimator({.checkpoint = find_depth_model(std::nullopt),
-                              .memory_limit_bytes = workshop_.memory_limit_bytes,
-                              .low_memory = workshop_.low_memory});
-    return image_from(mask_from(estimator.estimate(image, callbacks_.cancel).map));
-  };
-  const Image* initial = image_start_ ? &image_start_->canvas().image() : nullptr;
-  return make_controls(control_nets_, pass, initial, workshop_.device, estimate_depth);
-}
-
-Tensor Job::run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_before) {
-  if (callbacks_.on_intermediate && steps_before == 0) check_interval(callbacks_.intermediate_every, step_count(task));
-  const auto on_step = [&](const Progress& progress) {
-    ++result_.times.network_steps;
-    show_preview(progress.denoised);
-    tell(Stage::sampling, progress.step, progress.total);
-    const int64_t step = steps_before + progress.step;
-    const bool is_due = callbacks_.on_intermediate && step % callbacks_.intermediate_every == 0;
-    if (is_due && progress.step < progress.total) show_intermediates(task.batch, progress.denoised, step);
-  };
-  tell(Stage::sampling, 0, step_count(task));
-  return draw_latent(task, noise.steps(), {.on_step = on_step, .cancel = callbacks_.cancel}, watch_skip());
-}
-
 void Job::decode_batch(const Batch& batch, const Tensor& latent) {
   const Timed timed(result_.times.decoding);
   const auto count = static_cast<int64_t>(batch.size());
@@ -305,28 +254,6 @@ void Job::decode_batch(const Batch& batch, const Tensor& latent) {
     if (callbacks_.on_image) callbacks_.on_image(result_.images.back());
     tell(Stage::decoding, i + 1, count);
   }
-}
-
-// Called while sample_batch() counts the time as that of sampling.
-void Job::show_intermediates(std::span<const PlannedImage> batch, const Tensor& denoised, int64_t step) {
-  Seconds spent{};
-  {
-    const Timed timed(spent);
-    const Model& model = workshop_.model;
-    enter(MemoryStage::decoding);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      stop_if_cancelled();
-      const auto at = static_cast<int64_t>(i);
-      const Tensor estimate = denoised.slice(at, at + 1);
-      const Tensor pixels = model.preview_vae_is_chosen() ? decode_latent(*model.preview_decoder(), estimate)
-                                                          : decode_latent(model, estimate, watch_cancel());
-      callbacks_.on_intermediate(
-          {.estimate = finished(batch[i], pixels), .index = result_.images.size() + i, .step = step});
-    }
-    enter(MemoryStage::sampling);
-  }
-  result_.times.decoding += spent;
-  result_.times.sampling -= spent;
 }
 
 GeneratedImage Job::finished(const PlannedImage& planned, const Tensor& pixels) {
@@ -349,12 +276,6 @@ void Job::warn(const std::string& text) {
   if (std::find(result_.warnings.begin(), result_.warnings.end(), text) != result_.warnings.end()) return;
   result_.warnings.push_back(text);
   if (callbacks_.on_warning) callbacks_.on_warning(text);
-}
-
-// denoised [n, h, w, c]
-void Job::show_preview(const Tensor& denoised) {
-  if (memory_.plan().stages_apart || !callbacks_.is_preview_due()) return;
-  callbacks_.on_preview(preview_(workshop_.model, denoised));
 }
 
 void Job::tell(Stage stage, int64_t step, int64_t steps) const {

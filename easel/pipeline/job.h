@@ -1,10 +1,13 @@
 // Job: one request on its way through the stages. Private to easel/pipeline.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "easel/pipeline/hires_upscaler.h"
 #include "easel/pipeline/image_start.h"
 #include "easel/pipeline/job_noise.h"
 #include "easel/pipeline/latent.h"
@@ -31,6 +34,7 @@ struct Workshop {
   JobAdapters* adapters = nullptr;  // nullptr: none, for an upscaler
   bool low_memory = false;
   int threads = 0;
+  std::span<const std::filesystem::path> upscalers = {};  // for the hires fix, beside those of model_folders()
 };
 
 class Job {
@@ -56,6 +60,7 @@ class Job {
   void encode_prompts();
   void encode_image();
   Tensor sample_batch(const Batch& batch);
+  StartingPoint start_second_pass(const Request& second, const Tensor& latent);
   // steps_before: of earlier passes over the same batch.
   Tensor run_sampler(const LatentTask& task, JobNoise& noise, int64_t steps_before = 0);
   void decode_batch(const Batch& batch, const Tensor& latent);
@@ -80,6 +85,7 @@ class Job {
   int64_t batch_index_ = 0;
   std::optional<JobNoise> noise_;
   std::optional<JobNoise> hires_noise_;
+  std::optional<HiresUpscaler> hires_upscaler_;  // if there is a second pass
   std::optional<ImageStart> image_start_;
   LatentPreview preview_;
   Result result_;

@@ -4,6 +4,7 @@
 #include "easel/image/tensor_image.h"
 #include "easel/ops/arithmetic.h"
 #include "easel/pipeline/finite.h"
+#include "easel/pipeline/tile_plan.h"
 #include "easel/pipeline/timed.h"
 #include "easel/upscale/rrdbnet_file.h"
 
@@ -11,6 +12,29 @@ namespace easel {
 namespace {
 
 constexpr float kHalfByte = 0.5f / 255.0f;  // of a channel in [0, 1]
+
+// In tiles of this size. file: outlives the result.
+NetworkTrial trial(const NetworkFile& file, Size image, int64_t rows, int64_t columns, int threads) {
+  const int64_t scale = file.network().config().scale();
+  const uint64_t values = static_cast<uint64_t>(image.width_px * image.height_px) * Image::kChannels;
+  const auto run = [&file, values, rows, columns](Residency residency, const PlanningDevice& plan) {
+    const OtherMemory picture(plan, values * sizeof(float));
+    const RrdbNet network = file.with_weights(residency);
+    const int64_t squares = network.config().unshuffle;
+    const Tensor x = Tensor::empty(*plan.device, {1, rows, columns, Image::kChannels}) * 0.5f + 0.5f;
+    const Tensor y = network.enlarge_squares(
+        Tensor::empty(*plan.device, {1, rows / squares, columns / squares, Image::kChannels * squares * squares}));
+    const OtherMemory list(plan, static_cast<uint64_t>(y.count()) * sizeof(float));  // for the joined pixels
+    const Tensor levels = y * 2.0f + 1.0f;
+  };
+  return {threads,
+          {.subject = fmt::format("{}x{} pixels in tiles of {}x{} with {}", image.width_px, image.height_px, columns,
+                                  rows, file.name()),
+           .cure = "a smaller image or a smaller --tile",
+           .weight_bytes = file.weight_bytes(),
+           .lasting_bytes = 2 * values + joined_bytes({image.width_px * scale, image.height_px * scale}),
+           .run = run}};
+}
 
 }  // namespace
 
@@ -33,33 +57,19 @@ void NetworkFile::arrange(Residency residency) {
   network_ = with_weights(residency);
 }
 
-// Of tiles of this size.
-NetworkTrial NetworkUpscale::trial(Size image, int64_t rows, int64_t columns) const {
-  const uint64_t values = static_cast<uint64_t>(image.width_px * image.height_px) * Image::kChannels;
-  const auto run = [this, values, rows, columns](Residency residency, const PlanningDevice& plan) {
-    const OtherMemory picture(plan, values * sizeof(float));
-    const RrdbNet network = file_.with_weights(residency);
-    const int64_t squares = network.config().unshuffle;
-    const Tensor x = Tensor::empty(*plan.device, {1, rows, columns, Image::kChannels}) * 0.5f + 0.5f;
-    const Tensor y = network.enlarge_squares(
-        Tensor::empty(*plan.device, {1, rows / squares, columns / squares, Image::kChannels * squares * squares}));
-    const OtherMemory list(plan, static_cast<uint64_t>(y.count()) * sizeof(float));  // for the joined pixels
-    const Tensor levels = y * 2.0f + 1.0f;
-  };
-  return {threads(),
-          {.subject = fmt::format("{}x{} pixels in tiles of {}x{} with {}", image.width_px, image.height_px, columns,
-                                  rows, file_.name()),
-           .cure = "a smaller image or a smaller --tile",
-           .weight_bytes = file_.weight_bytes(),
-           .lasting_bytes = 2 * values + joined_bytes({image.width_px * scale(), image.height_px * scale()}),
-           .run = run}};
+uint64_t smallest_memory(const NetworkFile& file, Size image, int threads) {
+  const auto tile = [](int64_t side_px) { return std::min(side_px, kSmallestChosenTilePx); };
+  return smallest_memory(trial(file, image, tile(image.height_px), tile(image.width_px), threads));
 }
 
 Image NetworkUpscale::enlarge(const Image& image, std::optional<TileGrid>& grid) {
   const Timed timed(result().times.decoding);
-  grid = plan_tiles(image.size(),
-                    [&](int64_t rows, int64_t columns) { return smallest_memory(trial(image.size(), rows, columns)); });
-  const MemoryPlan plan = plan_memory(trial(image.size(), grid->rows().tile, grid->columns().tile), allowance());
+  const auto trial_of = [&](int64_t rows, int64_t columns) {
+    return trial(file_, image.size(), rows, columns, threads());
+  };
+  grid =
+      plan_tiles(image.size(), [&](int64_t rows, int64_t columns) { return smallest_memory(trial_of(rows, columns)); });
+  const MemoryPlan plan = plan_memory(trial_of(grid->rows().tile, grid->columns().tile), allowance());
   note(plan);
   file_.arrange(plan.modes.residency.of(""));
   device().allocator().set_budget(plan.budget_of(MemoryStage::network));

@@ -27,6 +27,9 @@ class NetworkFile {
   RrdbNet network_;
 };
 
+// The smallest limit in which an image of this size can be enlarged, in whatever tiles.
+uint64_t smallest_memory(const NetworkFile& file, Size image, int threads);
+
 class NetworkUpscale : public UpscaleJob {
  public:
   // file: outlives this.
@@ -37,7 +40,6 @@ class NetworkUpscale : public UpscaleJob {
   Image enlarge(const Image& image, std::optional<TileGrid>& grid) override;
   int64_t scale() const override { return file_.network().config().scale(); }
   Infotext describe() const override;
-  NetworkTrial trial(Size image, int64_t rows, int64_t columns) const;
   // x [1, h, w, 3] in [-1, 1] -> [1, scale h, scale w, 3] in [-1, 1], and a half byte more
   Tensor enlarge_tile(const Tensor& x) const;
 

@@ -4,6 +4,7 @@
 
 #include "easel/base/text.h"
 #include "easel/image/infotext.h"
+#include "easel/pipeline/hires_upscaler.h"
 #include "easel/pipeline/pipeline.h"
 #include "easel/pipeline/request_names.h"
 
@@ -71,7 +72,7 @@ std::string describe(const Request& request, const PlannedImage& image, const Mo
   }
   if (request.hires_scale) {
     add("Hires upscale", fmt::format("{}", *request.hires_scale));
-    add("Hires upscaler", request.hires_upscaler == HiresUpscaler::lanczos ? "Lanczos" : "Latent");
+    add("Hires upscaler", hires_upscaler_label(request));
     if (request.hires_steps) add("Hires steps", std::to_string(*request.hires_steps));
     if (request.hires_strength) add("Denoising strength", fmt::format("{}", *request.hires_strength));
   }

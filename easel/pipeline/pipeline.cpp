@@ -23,7 +23,9 @@ std::string_view name_of(Stage stage) {
 }
 
 struct Pipeline::State {
-  Workshop workshop() { return {*device, model, prompts, memory_limit_bytes, &adapters, low_memory, threads}; }
+  Workshop workshop() {
+    return {*device, model, prompts, memory_limit_bytes, &adapters, low_memory, threads, upscalers};
+  }
 
   explicit State(const PipelineOptions& options)
       : profile(options.profile ? std::make_shared<Profile>() : nullptr),
@@ -32,6 +34,7 @@ struct Pipeline::State {
         model(model_options(options, kDrawingFamilies)),
         prompts(Tokenizer::open(require_asset(kBpeMerges))),
         adapters{.shelf = AdapterShelf(options.adapters), .loras = {}, .controls = {}},
+        upscalers(options.upscalers),
         memory_limit_bytes(options.memory_limit_bytes),
         low_memory(options.low_memory) {}
 
@@ -41,6 +44,7 @@ struct Pipeline::State {
   Model model;
   PromptEncoder prompts;
   JobAdapters adapters;
+  std::vector<std::filesystem::path> upscalers;
   uint64_t memory_limit_bytes;
   bool low_memory;
   Seconds open_time{};

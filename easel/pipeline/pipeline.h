@@ -30,8 +30,9 @@ struct PipelineOptions {
   std::string device = "cpu";
   int threads = 0;  // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
-  std::vector<AdapterFile> adapters = {};  // beside those in the folders for them
-  bool low_memory = false;                 // 480 MB, or as little as there can be
+  std::vector<AdapterFile> adapters = {};             // beside those in the folders for them
+  std::vector<std::filesystem::path> upscalers = {};  // ESRGAN networks for the hires fix, beside those in the folders
+  bool low_memory = false;                            // 480 MB, or as little as there can be
   Precision precision = Precision::full;
   bool profile = false;  // every operation is timed: see ProfileReport
 };

@@ -68,6 +68,10 @@ void check_image_settings(const Request& request) {
 
 void check_second_pass(const Request& request) {
   if (request.hires_scale) check_range("hires scale", *request.hires_scale, 1.0, kMaxHiresScale);
+  if (request.hires_upscaler && request.hires_upscaler->empty()) {
+    throw Error(ErrorCode::invalid_request,
+                "the hires upscaler has no name; expected latent, lanczos, nearest or an ESRGAN network");
+  }
   if (request.hires_steps) check_range("hires steps", *request.hires_steps, 1, kMaxSteps);
   if (request.hires_strength) check_range("hires strength", *request.hires_strength, 0.0, 1.0);
 }

@@ -82,8 +82,8 @@ struct Request {
 
   // txt2img: a second pass at a larger size
   std::optional<double> hires_scale = {};
-  std::optional<HiresUpscaler> hires_upscaler = {};
-  std::optional<int64_t> hires_steps = {};  // else as `steps`
+  std::optional<std::string> hires_upscaler = {};  // task.h; a network by its name in the models folders
+  std::optional<int64_t> hires_steps = {};         // else as `steps`
   std::optional<double> hires_strength = {};
 };
 

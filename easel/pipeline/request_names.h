@@ -51,13 +51,6 @@ struct ChoiceNames<MaskFill> {
 };
 
 template <>
-struct ChoiceNames<HiresUpscaler> {
-  static constexpr const char* what = "hires upscaler";
-  static constexpr std::array names = {std::pair{HiresUpscaler::latent, "latent"},
-                                       std::pair{HiresUpscaler::lanczos, "lanczos"}};
-};
-
-template <>
 struct ChoiceNames<ControlPreprocessor> {
   static constexpr const char* what = "preprocessor";
   static constexpr std::array names = {std::pair{ControlPreprocessor::none, "none"},

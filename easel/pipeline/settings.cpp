@@ -8,6 +8,7 @@
 #include "easel/base/text.h"
 #include "easel/image/codec.h"
 #include "easel/image/metadata.h"
+#include "easel/pipeline/hires_upscaler.h"
 #include "easel/pipeline/numbers.h"
 #include "easel/pipeline/request_names.h"
 
@@ -96,6 +97,12 @@ bool read_strength(ImageSettings& settings, const std::string& value) {
   return true;
 }
 
+// A network that this machine does not have is left out.
+bool read_hires_upscaler(ImageSettings& settings, const std::string& value) {
+  settings.request.hires_upscaler = hires_upscaler_from_label(value);
+  return settings.request.hires_upscaler.has_value();
+}
+
 bool read_loras(ImageSettings& settings, const std::string& value) {
   for (const std::string& choice : split(value, ',')) settings.request.loras.push_back(parse_lora_choice(trim(choice)));
   return true;
@@ -126,7 +133,7 @@ const std::vector<Reader>& readers() {
       {"Variation seed", for_all, number_reader(&Request::variation_seed)},
       {"Variation seed strength", for_all, number_reader(&Request::variation_strength)},
       {"Hires upscale", for_noise, number_reader(&Request::hires_scale)},
-      {"Hires upscaler", for_noise, choice_reader(&Request::hires_upscaler)},
+      {"Hires upscaler", for_noise, read_hires_upscaler},
       {"Hires steps", for_noise, number_reader(&Request::hires_steps)},
       {"Denoising strength", for_all, read_strength},
       {"Strength mode", for_images, choice_reader(&Request::strength_mode)},

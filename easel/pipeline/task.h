@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace easel {
 
@@ -28,11 +29,11 @@ enum class MaskFill {
   zero,   // an empty latent
 };
 
-// How the second pass of the hires fix gets its initial latent from the first.
-enum class HiresUpscaler {
-  latent,   // the latent, bilinear
-  lanczos,  // the image, decoded, resized and encoded again
-};
+// What enlarges the picture between the passes of the hires fix; any other name is that of an ESRGAN network, through
+// which the decoded image goes.
+inline constexpr std::string_view kLatentUpscaler = "latent";    // the latent, bilinear
+inline constexpr std::string_view kLanczosUpscaler = "lanczos";  // the image, decoded, resized and encoded again
+inline constexpr std::string_view kNearestUpscaler = "nearest";  // likewise
 
 // By how much a canvas grows around an image (outpainting).
 struct Margins {

@@ -9,15 +9,14 @@
 namespace easel {
 namespace {
 
-// Chosen tiles are no smaller than this: half of a smaller one would be overlap.
-constexpr int64_t kSmallestChosenPx = 64;
-
 class TilePlanner {
  public:
   TilePlanner(const TileDemand& demand, std::optional<int64_t> overlap_px, uint64_t available_bytes)
       : demand_(demand), overlap_px_(overlap_px), available_bytes_(available_bytes) {}
 
-  int64_t smallest() const { return overlap_px_ ? std::max(kSmallestChosenPx, 2 * *overlap_px_) : kSmallestChosenPx; }
+  int64_t smallest() const {
+    return overlap_px_ ? std::max(kSmallestChosenTilePx, 2 * *overlap_px_) : kSmallestChosenTilePx;
+  }
 
   TileGrid grid(int64_t tile_px) const {
     const int64_t overlap = overlap_px_.value_or(std::min(kOverlapPx, tile_px / 2 / kTileStepPx * kTileStepPx));

@@ -10,6 +10,9 @@
 
 namespace easel {
 
+// Chosen tiles are no smaller than this: half of a smaller one would be overlap.
+inline constexpr int64_t kSmallestChosenTilePx = 64;
+
 struct TileDemand {
   Size image;                                                           // both sides multiples of kTileStepPx
   std::function<uint64_t(int64_t rows, int64_t columns)> needed_bytes;  // at least, for tiles of this size

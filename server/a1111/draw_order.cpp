@@ -43,12 +43,15 @@ void read_request(Fields& fields, Request& request) {
   choose_sampler(sampler, fields.text("scheduler"), request);
 }
 
-HiresUpscaler read_hires_upscaler(Fields& fields) {
+// "None" resizes as "Lanczos" does, in A1111 too.
+std::string read_hires_upscaler(Fields& fields, const ModelCatalog& models) {
   const std::string name = fields.text("hr_upscaler").value_or("Latent");
-  if (name == "Latent") return HiresUpscaler::latent;
-  if (name == "Lanczos") return HiresUpscaler::lanczos;
-  throw FieldError("hr_upscaler", "value_error",
-                   fmt::format("\"hr_upscaler\" is \"{}\", expected Latent or Lanczos", name));
+  if (name == "None" || name.empty()) return std::string(kLanczosUpscaler);
+  try {
+    return models.resolve_hires_upscaler(name);
+  } catch (const Error& error) {
+    throw FieldError("hr_upscaler", "value_error", error.what());
+  }
 }
 
 // The factor, or the size that stands for it.
@@ -68,10 +71,10 @@ double read_hires_scale(Fields& fields, const Request& request) {
   return width != 0 ? by_width : by_height;
 }
 
-void read_hires(Fields& fields, Request& request) {
+void read_hires(Fields& fields, const ModelCatalog& models, Request& request) {
   if (!fields.flag("enable_hr").value_or(false)) return;
   request.hires_scale = read_hires_scale(fields, request);
-  request.hires_upscaler = read_hires_upscaler(fields);
+  request.hires_upscaler = read_hires_upscaler(fields, models);
   const auto steps = fields.integer("hr_second_pass_steps", {0, kMaxSteps}).value_or(0);
   if (steps > 0) request.hires_steps = steps;
   request.hires_strength = fields.number("denoising_strength", {0.0, 1.0}).value_or(0.75);
@@ -121,7 +124,8 @@ DrawOrder parse(Fields& fields, const A1111Settings& settings,
 
 DrawOrder parse_txt2img(const std::string& body, const A1111Settings& settings) {
   Fields fields = Fields::parse(body);
-  return parse(fields, settings, [&](Request& request, std::vector<std::string>&) { read_hires(fields, request); });
+  return parse(fields, settings,
+               [&](Request& request, std::vector<std::string>&) { read_hires(fields, settings.models(), request); });
 }
 
 DrawOrder parse_img2img(const std::string& body, const A1111Settings& settings) {

@@ -29,7 +29,9 @@ JobOrder parse_order(const Services& services, const std::string& body) {
   Fields fields = Fields::parse(body);
   if (fields.has("task") && fields.text("task") == kUpscaleTask) return parse_upscale_order(services, fields);
   const auto vae = fields.text("vae");
-  return {.request = parse_request(fields.json_without({"model", "vae"})),
+  Request request = parse_request(fields.json_without({"model", "vae"}));
+  if (auto& upscaler = request.hires_upscaler) upscaler = services.models.resolve_hires_upscaler(*upscaler);
+  return {.request = std::move(request),
           .model = services.models.resolve(fields.text("model")),
           .vae = vae ? services.models.resolve_vae(*vae) : std::filesystem::path(),
           .origin = Origin::jobs};

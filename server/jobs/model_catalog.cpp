@@ -104,4 +104,15 @@ fs::path ModelCatalog::resolve_vae(const std::string& name) const {
   refuse_unknown("VAE", name, names);
 }
 
+std::string ModelCatalog::resolve_hires_upscaler(const std::string& name) const {
+  const std::string lower = lower_ascii(name);
+  if (lower == kLatentUpscaler || lower == kNearestUpscaler) return lower;
+  const UpscalerEntry entry = resolve_upscaler(name);
+  if (entry.kind != UpscalerKind::diffusion) return entry.name();
+  throw Error(ErrorCode::invalid_request,
+              "{} upscales by diffusion, which does not go between two passes; expected latent, lanczos, nearest, or "
+              "an ESRGAN network",
+              entry.name());
+}
+
 }  // namespace easel::server

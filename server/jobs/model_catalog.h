@@ -51,6 +51,9 @@ class ModelCatalog {
   // Likewise; nothing: Lanczos.
   UpscalerEntry resolve_upscaler(const std::optional<std::string>& name) const;
   std::filesystem::path resolve_vae(const std::string& name) const;
+  // A name of Request::hires_upscaler, of whatever case. Throws Error not_found as above, and invalid_request for an
+  // upscaler that does not go between two passes.
+  std::string resolve_hires_upscaler(const std::string& name) const;
 
   ModelUse use_of(const std::filesystem::path& file) const { return uses_.of(file); }
 

@@ -13,19 +13,19 @@ double position_of(const JobProgress& progress) {
   return static_cast<double>(progress.step) + static_cast<double>(progress.tile) / tiles;
 }
 
-double within_batch(const JobProgress& progress) {
+}  // namespace
+
+double RunMeter::within_batch(const JobProgress& progress) const {
   const double share = progress.steps > 0 ? position_of(progress) / static_cast<double>(progress.steps) : 0;
   switch (progress.stage) {
     case Stage::text:
     case Stage::encoding: return 0.0;
     case Stage::sampling: return kSamplingShare * share;
-    case Stage::upscaling: return share;
+    case Stage::upscaling: return has_sampled_ ? kSamplingShare : share;
     case Stage::decoding: break;
   }
   return kSamplingShare + (1.0 - kSamplingShare) * share;
 }
-
-}  // namespace
 
 void RunMeter::count_steps(double position, Clock::time_point at) {
   if (position > last_position_) {
@@ -57,7 +57,8 @@ std::optional<std::chrono::duration<double>> RunMeter::time_left(const JobProgre
 
 RunProgress RunMeter::measure(const JobProgress& progress, Clock::time_point at) {
   const double position = position_of(progress);
-  const bool has_steps = progress.stage == Stage::sampling || progress.stage == Stage::upscaling;
+  has_sampled_ = has_sampled_ || progress.stage == Stage::sampling;
+  const bool has_steps = progress.stage == Stage::sampling || (progress.stage == Stage::upscaling && !has_sampled_);
   if (has_steps) count_steps(position, at);
   if (progress.stage == Stage::decoding) count_decoding(progress, at);
 

@@ -17,6 +17,7 @@ class RunMeter {
  private:
   // Of the stages whose steps take alike: sampling, and upscaling by a network.
   void count_steps(double position, Clock::time_point at);
+  double within_batch(const JobProgress& progress) const;  // 0..1
   void count_decoding(const JobProgress& progress, Clock::time_point at);
   std::optional<std::chrono::duration<double>> time_left(const JobProgress& progress, double position) const;
 
@@ -27,6 +28,7 @@ class RunMeter {
   Clock::time_point decoding_start_{};
   Clock::duration decoding_time_{};  // of finished batches
   int64_t batches_decoded_ = 0;
+  bool has_sampled_ = false;  // then an image is upscaled between two passes
   double fraction_ = 0.0;
 };
 

@@ -207,5 +207,17 @@ TEST_F(Commands, WatermarkIsWrittenToAnImage) {
   EXPECT_EQ(run_easel({"watermark", plain, "--write"}).status, 2);
 }
 
+TEST_F(Commands, ANetworkEnlargesBetweenTwoPasses) {
+  const std::string file = golden_path("upscale/real-esrgan-x4.pth");
+  const Finished by_file = draw({"--seed", "3", "--hires-scale", "2", "--hires-upscaler", file, "-o", "file.png"});
+  ASSERT_EQ(by_file.status, 0) << by_file.err;
+  EXPECT_EQ(load_image(folder_ / "file.png").image.size(), (Size{128, 128}));
+  const Finished info = run_easel({"info", folder_ / "file.png"});
+  EXPECT_THAT(info.out, HasSubstr("Hires upscaler: real-esrgan-x4"));
+  const Finished unknown = draw({"--hires-scale", "2", "--hires-upscaler", "lancos"});
+  EXPECT_EQ(unknown.status, 3);
+  EXPECT_THAT(unknown.err, HasSubstr("there is no hires upscaler 'lancos'; did you mean lanczos?"));
+}
+
 }  // namespace
 }  // namespace easel::testing

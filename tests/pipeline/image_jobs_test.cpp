@@ -10,6 +10,7 @@
 #include "easel/pipeline/assets.h"
 #include "easel/pipeline/hires.h"
 #include "easel/pipeline/pipeline.h"
+#include "easel/pipeline/upscaler.h"
 #include "easel/sampling/registry.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/device.h"
@@ -55,11 +56,11 @@ Request request_for(Task task) {
 
 Pipeline open(const std::string& model) { return Pipeline({.checkpoint = golden_path("models/" + model)}); }
 
-std::string refusal(Pipeline& pipeline, const Request& request) {
+std::string refusal(Pipeline& pipeline, const Request& request, ErrorCode code = ErrorCode::invalid_request) {
   try {
     pipeline.generate(request);
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::invalid_request);
+    EXPECT_EQ(error.code(), code);
     return error.what();
   }
   ADD_FAILURE() << "nothing was refused";
@@ -260,7 +261,7 @@ TEST(Hires, SecondPassIsLarger) {
   request.hires_scale = 2.0;
   request.hires_steps = 2;
   request.hires_strength = 0.5;
-  for (const HiresUpscaler upscaler : {HiresUpscaler::latent, HiresUpscaler::lanczos}) {
+  for (const char* upscaler : {"latent", "lanczos", "nearest"}) {
     request.hires_upscaler = upscaler;
     const Result result = pipeline.generate(request);
     EXPECT_EQ(result.images[0].image.size(), (Size{128, 128}));
@@ -269,6 +270,49 @@ TEST(Hires, SecondPassIsLarger) {
   request.hires_scale = 8.0;
   request.width_px = 2048;
   EXPECT_THAT(refusal(pipeline, request), HasSubstr("16384x512"));
+}
+
+// The second pass is img2img with what the network makes of the first picture.
+TEST(Hires, ANetworkEnlargesThePicture) {
+  const std::filesystem::path file = golden_path("upscale/real-esrgan-x4.pth");
+  Pipeline pipeline({.checkpoint = golden_path("models/sd1-tiny.ckpt"), .upscalers = {file}});
+  Request request = request_for(Task::txt2img);
+  request.watermark = false;
+  const Image small = pipeline.generate(request).images[0].image;
+  request.hires_scale = 2.0;
+  request.hires_strength = 0.5;
+  request.hires_upscaler = "Real-ESRGAN-x4";
+  int64_t tiles = 0;
+  const Result result = pipeline.generate(
+      request, {.on_progress = [&](const JobProgress& at) { tiles += at.stage == Stage::upscaling ? at.step : 0; }});
+  EXPECT_EQ(tiles, 1);
+  EXPECT_THAT(result.images[0].parameters, HasSubstr("Hires upscaler: Real-ESRGAN-x4"));
+
+  Upscaler network({.checkpoint = file});
+  Request second = request_for(Task::img2img);
+  second.watermark = false;
+  second.strength = 0.5;
+  second.init_image = network.upscale({.image = small, .factor = 2.0}).image;
+  EXPECT_EQ(result.images[0].image, pipeline.generate(second).images[0].image);
+
+  request.hires_scale = 5.0;  // the network's 4 are too few, so it is applied twice
+  EXPECT_EQ(pipeline.generate(request).images[0].image.size(), (Size{320, 320}));
+}
+
+TEST(Hires, AnUnknownUpscalerIsRefused) {
+  Pipeline pipeline(
+      {.checkpoint = golden_path("models/sd1-tiny.ckpt"),
+       .upscalers = {golden_path("upscale/real-esrgan-x4.pth"), golden_path("models/vae-bf16.safetensors")}});
+  Request request = request_for(Task::txt2img);
+  request.hires_scale = 2.0;
+  request.hires_upscaler = "real-esrgan-x3";
+  EXPECT_THAT(refusal(pipeline, request, ErrorCode::not_found),
+              HasSubstr("there is no hires upscaler 'real-esrgan-x3'; did you mean real-esrgan-x4?; expected latent, "
+                        "lanczos, nearest, or the name"));
+  request.hires_upscaler = "vae-bf16";
+  EXPECT_THAT(refusal(pipeline, request, ErrorCode::bad_checkpoint), HasSubstr("vae-bf16.safetensors"));
+  request.hires_upscaler = "";
+  EXPECT_THAT(refusal(pipeline, request), HasSubstr("the hires upscaler has no name"));
 }
 
 }  // namespace

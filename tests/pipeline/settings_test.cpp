@@ -98,7 +98,7 @@ TEST(Settings, OfTheSecondPassAndOfVariations) {
   request.variation_seed = 8;
   request.variation_strength = 0.25;
   request.hires_scale = 2.0;
-  request.hires_upscaler = HiresUpscaler::lanczos;
+  request.hires_upscaler = "lanczos";
   request.hires_steps = 5;
   request.hires_strength = 0.5;
   const ImageSettings settings = read(describe(request, {.prompt = "p", .seed = 3, .variation_seed = 8}, {"m", "h"}));

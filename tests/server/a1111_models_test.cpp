@@ -110,6 +110,30 @@ TEST_F(A1111Models, ExtrasOfSeveralImagesKeepTheirOrder) {
   EXPECT_EQ(client_.post("/sdapi/v1/extra-batch-images", {{"image_list", body["imageList"]}}).status, 422);
 }
 
+TEST_F(A1111Models, EveryUpscalerThatIsListedGoesBetweenTwoPasses) {
+  std::vector<Json> images;
+  const auto draw = [&](const std::string& upscaler) {
+    const Json body{{"prompt", "a red bird"},
+                    {"width", 64},
+                    {"height", 64},
+                    {"steps", 2},
+                    {"seed", 5},
+                    {"enable_hr", true},
+                    {"hr_scale", 2},
+                    {"save_images", true},
+                    {"hr_upscaler", upscaler}};
+    const Response response = client_.post("/sdapi/v1/txt2img", body);
+    EXPECT_EQ(response.status, 200) << response.body;
+    return response.json()["images"][0];
+  };
+  for (const std::string& upscaler : names("upscalers", "name")) images.push_back(draw(upscaler));
+  ASSERT_THAT(images, SizeIs(4));
+  for (const Json& image : images) EXPECT_EQ(image_from(image).size(), (Size{128, 128}));
+  EXPECT_EQ(image_from(images[0]), image_from(images[1]));  // A1111 resizes with Lanczos for "None"
+  for (const size_t i : {2, 3}) EXPECT_NE(image_from(images[i]), image_from(images[1]));
+  EXPECT_EQ(client_.get("/api/v1/jobs?limit=1").json()["jobs"][0]["settings"]["hires_upscaler"], "real-esrgan-x4");
+}
+
 TEST_F(A1111Models, ADepthModelSeesTheDepthOfAnInitialImage) {
   const Json body{{"prompt", "a red bird"},
                   {"init_images", {to_base64(encode_image(Image(64, 64, {200, 40, 30})))}},

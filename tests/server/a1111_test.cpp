@@ -162,7 +162,9 @@ TEST_F(A1111, HiresAndVariations) {
   const Json hires{{"enable_hr", true}, {"hr_scale", 2}, {"hr_upscaler", "Latent"}, {"denoising_strength", 0.7}};
   EXPECT_EQ(image_from(draw(hires).json()["images"][0]).size(), (Size{128, 128}));
   EXPECT_EQ(image_from(draw({{"enable_hr", true}, {"hr_resize_x", 192}}).json()["images"][0]).size(), (Size{192, 192}));
-  EXPECT_EQ(detail({{"enable_hr", true}, {"hr_upscaler", "ESRGAN"}})["loc"][1], "hr_upscaler");
+  const Json unknown = detail({{"enable_hr", true}, {"hr_upscaler", "ESRGAN"}});
+  EXPECT_EQ(unknown["loc"][1], "hr_upscaler");
+  EXPECT_THAT(unknown["msg"].get<std::string>(), HasSubstr("there is no upscaler 'ESRGAN'"));
   EXPECT_EQ(detail({{"enable_hr", true}, {"hr_resize_x", 128}, {"hr_resize_y", 192}})["loc"][1], "hr_resize_x");
   const Json info = info_of(draw({{"subseed", 9}, {"subseed_strength", 0.5}, {"batch_size", 2}}));
   EXPECT_EQ(info["all_seeds"], (Json{5, 5}));

@@ -131,5 +131,13 @@ TEST(RunMeter, EstimatesFromFinishedSteps) {
   EXPECT_DOUBLE_EQ(two.time_left->count(), 2.0 * 3 + 1.0);  // and the decoder once more
 }
 
+TEST(RunMeter, UpscalingBetweenTwoPassesIsNotTheEnd) {
+  RunMeter meter;
+  meter.measure({.stage = Stage::sampling, .step = 2, .steps = 4});
+  EXPECT_DOUBLE_EQ(meter.measure({.stage = Stage::upscaling, .step = 1, .steps = 1}).fraction, 0.95);
+  RunMeter alone;
+  EXPECT_DOUBLE_EQ(alone.measure({.stage = Stage::upscaling, .step = 1, .steps = 2}).fraction, 0.5);
+}
+
 }  // namespace
 }  // namespace easel::server

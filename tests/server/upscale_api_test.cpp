@@ -141,6 +141,19 @@ TEST_F(UpscaleApi, DiffusionGivesTheBytesOfTheLibrary) {
   EXPECT_EQ(client_.await_job(client_.submit(small_request()))["state"], "done");  // and back to the model that draws
 }
 
+TEST_F(UpscaleApi, NetworksGoBetweenTwoPasses) {
+  Json request = small_request();
+  request.update({{"hires_scale", 2}, {"hires_upscaler", "Real-ESRGAN-x4"}});
+  const Json job = client_.await_job(client_.submit(request));
+  ASSERT_EQ(job["state"], "done") << job;
+  EXPECT_EQ(job["images"][0]["width"], 128);
+  EXPECT_EQ(job["request"]["hires_upscaler"], "real-esrgan-x4");
+  request["hires_upscaler"] = "x4-upscaler-tiny";
+  EXPECT_THAT(refusal(request), HasSubstr("x4-upscaler-tiny upscales by diffusion"));
+  request["hires_upscaler"] = "../real-esrgan-x4.pth";
+  EXPECT_EQ(client_.post("/api/v1/jobs", request).status, 404);
+}
+
 TEST_F(UpscaleApi, WrongRequestsAreRefusedWithTheReason) {
   EXPECT_THAT(refusal(upscale_request("lanczos", {{"prompt", "x"}})), HasSubstr("Lanczos has no use for it"));
   EXPECT_THAT(refusal(upscale_request("real-esrgan-x4", {{"factor", 5}})), HasSubstr("expected 1 to 4"));
