@@ -30,17 +30,32 @@ const WeightData& find_vectors(const Checkpoint& checkpoint) {
               checkpoint.file(), fmt::join(names, ", "));
 }
 
+std::optional<std::string> metadata_of(const Checkpoint& checkpoint, const char* key) {
+  const auto at = checkpoint.metadata().find(key);
+  return at == checkpoint.metadata().end() ? std::nullopt : std::optional(at->second);
+}
+
 }  // namespace
 
 EmbeddingFile EmbeddingFile::open(const std::filesystem::path& file) { return from(*Checkpoint::open(file)); }
 
+EmbeddingHeader EmbeddingHeader::from(const Checkpoint& checkpoint) {
+  const WeightData& tensor = find_vectors(checkpoint);
+  EmbeddingHeader header{.count = tensor.shape.rank() == 1 ? 1 : tensor.shape.dim(0), .width = tensor.shape.dim(-1)};
+  if (header.count < 1 || header.count > EmbeddingFile::kMaxVectors || header.width < 1) {
+    throw Error(ErrorCode::bad_checkpoint, "{}: the embedding {} is {}, expected 1 to {} vectors", checkpoint.file(),
+                tensor.name, tensor.shape, EmbeddingFile::kMaxVectors);
+  }
+  header.sd_checkpoint = metadata_of(checkpoint, "sd_checkpoint");
+  header.sd_checkpoint_name = metadata_of(checkpoint, "sd_checkpoint_name");
+  if (const auto step = metadata_of(checkpoint, "step")) header.step = parse_number<int64_t>(*step);
+  return header;
+}
+
 EmbeddingFile EmbeddingFile::from(const Checkpoint& checkpoint) {
   const WeightData& tensor = find_vectors(checkpoint);
-  EmbeddingFile embedding{.count = tensor.shape.rank() == 1 ? 1 : tensor.shape.dim(0), .width = tensor.shape.dim(-1)};
-  if (embedding.count < 1 || embedding.count > kMaxVectors || embedding.width < 1) {
-    throw Error(ErrorCode::bad_checkpoint, "{}: the embedding {} is {}, expected 1 to {} vectors", checkpoint.file(),
-                tensor.name, tensor.shape, kMaxVectors);
-  }
+  const EmbeddingHeader header = EmbeddingHeader::from(checkpoint);
+  EmbeddingFile embedding{.count = header.count, .width = header.width};
   embedding.values.resize(static_cast<size_t>(tensor.shape.count()));
   convert_to_f32(tensor.dtype, tensor.bytes, embedding.values);
   if (!std::ranges::all_of(embedding.values, [](float value) { return std::isfinite(value); })) {

@@ -3,11 +3,25 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "easel/checkpoint/checkpoint.h"
 
 namespace easel {
+
+// What a file tells without its vectors being read.
+struct EmbeddingHeader {
+  int64_t count = 0;  // as in EmbeddingFile
+  int64_t width = 0;
+  std::optional<int64_t> step = {};               // of the training; AUTOMATIC1111 writes this and what follows
+  std::optional<std::string> sd_checkpoint = {};  // hash of the model it was trained with
+  std::optional<std::string> sd_checkpoint_name = {};
+
+  // Throws Error bad_checkpoint.
+  static EmbeddingHeader from(const Checkpoint& checkpoint);
+};
 
 struct EmbeddingFile {
   int64_t count = 0;               // vectors: the word takes so many places in a prompt

@@ -63,7 +63,10 @@ class StateDictReader {
       add_metadata(root);
     } else {
       add_tensors(root, "");
-      if (found_.empty()) add_nested_tensors(root);
+      if (found_.empty()) {
+        add_nested_tensors(root);
+        add_metadata(root);  // an embedding's "step", say
+      }
     }
     Contents contents{.tensors = {}, .metadata = std::move(metadata_), .ema_tensor_count = ema_tensor_count_};
     contents.tensors.reserve(found_.size());

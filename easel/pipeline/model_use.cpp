@@ -26,6 +26,15 @@ bool is_vae_alone(const Checkpoint& checkpoint) {
   return checkpoint.has_prefix("decoder.conv_in.") || checkpoint.has_prefix("first_stage_model.decoder.conv_in.");
 }
 
+// What the UNet's layers take that look at the prompt.
+std::optional<int64_t> prompt_width_of(const Checkpoint& checkpoint) {
+  for (const WeightData& tensor : checkpoint.tensors()) {
+    const bool looks = tensor.name.starts_with("model.diffusion_model.") && tensor.name.ends_with(".attn2.to_k.weight");
+    if (looks && tensor.shape.rank() == 2) return tensor.shape.dim(1);
+  }
+  return std::nullopt;
+}
+
 UpscalerDescription describe_upscaler(UpscalerKind kind, const Checkpoint& checkpoint, int64_t scale) {
   return {.kind = kind,
           .name = std::filesystem::path(checkpoint.file()).stem().string(),
@@ -46,6 +55,7 @@ ModelUse use_of(const std::filesystem::path& file) {
   if (use.is_vae) return use;
   if (const auto family = if_readable([&] { return detect_family(checkpoint); })) {
     use.tasks = tasks_of(*family);
+    use.prompt_width = prompt_width_of(checkpoint);
     if (family == Family::x4_upscaler) {
       use.upscaler = describe_upscaler(UpscalerKind::diffusion, checkpoint, defaults_of(*family).vae_factor);
     }

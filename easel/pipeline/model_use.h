@@ -16,7 +16,8 @@ std::string_view name_of(Task task);  // "txt2img"
 struct ModelUse {
   std::vector<Task> tasks = {};  // that it draws; none: it is something else
   std::optional<UpscalerDescription> upscaler = {};
-  bool is_vae = false;  // a VAE alone
+  bool is_vae = false;                       // a VAE alone
+  std::optional<int64_t> prompt_width = {};  // numbers of a token's vector, of what draws
 };
 
 // Reads the file's structure, not its weights. A file that cannot be read has no use; opening it tells why.

@@ -35,7 +35,7 @@ void add_a1111_routes(Router& router, const Services& services) {
   const auto settings = std::make_shared<A1111Settings>(services.models);
   add_a1111_draw_routes(router, services, settings);
   add_a1111_progress_routes(router, services);
-  add_a1111_list_routes(router, services);
+  add_a1111_list_routes(router, services, settings);
   add_a1111_settings_routes(router, services, settings);
   add_a1111_extras_routes(router, services);
 }

@@ -15,7 +15,7 @@ void add_a1111_routes(Router& router, const Services& services);
 using SharedSettings = std::shared_ptr<A1111Settings>;
 void add_a1111_draw_routes(Router& router, const Services& services, const SharedSettings& settings);
 void add_a1111_progress_routes(Router& router, const Services& services);
-void add_a1111_list_routes(Router& router, const Services& services);
+void add_a1111_list_routes(Router& router, const Services& services, const SharedSettings& settings);
 void add_a1111_settings_routes(Router& router, const Services& services, const SharedSettings& settings);
 void add_a1111_extras_routes(Router& router, const Services& services);
 

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "easel/pipeline/adapters.h"
+#include "easel/pipeline/embedding_list.h"
 #include "server/a1111/extras.h"
 #include "server/a1111/routes.h"
 #include "server/a1111/sampler_names.h"
@@ -93,13 +94,33 @@ Json loras(const Services& /*services*/) {
   return list;
 }
 
+Json item_json(const EmbeddingEntry& embedding) {
+  const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+  return {{"step", or_null(embedding.step)},
+          {"sd_checkpoint", or_null(embedding.sd_checkpoint)},
+          {"sd_checkpoint_name", or_null(embedding.sd_checkpoint_name)},
+          {"shape", embedding.width},
+          {"vectors", embedding.vectors}};
+}
+
+// Those that the chosen model can take, and the others.
+Json embeddings(const Services& services, const A1111Settings& settings) {
+  const std::optional<int64_t> width = services.models.use_of(settings.values().model).prompt_width;
+  Json loaded = Json::object(), skipped = Json::object();
+  for (const EmbeddingEntry& embedding : list_embeddings()) {
+    const bool fits = !width || *width == embedding.width;
+    (fits ? loaded : skipped)[embedding.name] = item_json(embedding);
+  }
+  return {{"loaded", std::move(loaded)}, {"skipped", std::move(skipped)}};
+}
+
 void add_list(Router& router, const char* path, const Json& content) {
   router.get(path, [response = json_response(content)](const HttpRequest&) { return response; });
 }
 
 }  // namespace
 
-void add_a1111_list_routes(Router& router, const Services& services) {
+void add_a1111_list_routes(Router& router, const Services& services, const SharedSettings& settings) {
   add_list(router, "/sdapi/v1/samplers", samplers());
   add_list(router, "/sdapi/v1/schedulers", schedulers());
   const auto add = [&](const char* path, Json (*list)(const Services&)) {
@@ -115,7 +136,8 @@ void add_a1111_list_routes(Router& router, const Services& services) {
                                  "/sdapi/v1/script-info"};
   for (const char* path : kEmpty) add_list(router, path, Json::array());
   add_list(router, "/sdapi/v1/latent-upscale-modes", Json::array({{{"name", "Latent"}}}));
-  add_list(router, "/sdapi/v1/embeddings", {{"loaded", Json::object()}, {"skipped", Json::object()}});
+  router.get("/sdapi/v1/embeddings",
+             [services, settings](const HttpRequest&) { return json_response(embeddings(services, *settings)); });
   add_list(router, "/sdapi/v1/scripts", {{"txt2img", Json::array()}, {"img2img", Json::array()}});
 }
 

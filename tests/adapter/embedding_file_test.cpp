@@ -35,9 +35,23 @@ TEST(EmbeddingFile, ReadsThePickleOfA1111) {
   const std::vector<int64_t> sizes{2, 3}, strides{3, 1};
   PickleWriter pickle;
   pickle.raw("\x80\x02}(").text("string_to_token").raw("}").text("*").integer(265).raw("s").text("string_to_param");
-  pickle.raw("}").text("*").tensor("FloatStorage", "0", 6, 0, sizes, strides).raw("s").text("name").text("x").raw("u");
+  pickle.raw("}")
+      .text("*")
+      .tensor("FloatStorage", "0", 6, 0, sizes, strides)
+      .raw("s")
+      .text("name")
+      .text("x")
+      .text("step")
+      .integer(2500);
+  pickle.text("sd_checkpoint").text("4bdfc29c").text("sd_checkpoint_name").raw("Nu");
   const auto file = parse(torch_zip_with_pickle(pickle.finish(), Bytes(one.bytes.begin(), one.bytes.end())));
   EXPECT_THAT(EmbeddingFile::from(*file).values, ElementsAre(0, 1, 2, 3, 4, 5));
+  const EmbeddingHeader header = EmbeddingHeader::from(*file);
+  EXPECT_EQ(header.count, 2);
+  EXPECT_EQ(header.width, 3);
+  EXPECT_EQ(header.step, 2500);
+  EXPECT_EQ(header.sd_checkpoint, "4bdfc29c");
+  EXPECT_EQ(header.sd_checkpoint_name, std::nullopt);
 }
 
 // As CompVis' textual inversion saves them: a torch.nn.ParameterDict. Golden: tools/goldens/embedding.py, PyTorch.

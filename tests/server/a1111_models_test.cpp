@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "easel/base/base64.h"
 #include "easel/image/codec.h"
 #include "easel/image/fit.h"
@@ -47,6 +49,8 @@ class A1111Models : public ::testing::Test {
     folder_.reset();
     models_.reset();
   }
+
+  static std::filesystem::path models_path(const std::string& name) { return *models_ / name; }
 
   Response enlarge(const Json& changes) const {
     Json body{{"image", image_}, {"upscaler_1", "real-esrgan-x4"}, {"upscaling_resize", 2}};
@@ -132,6 +136,31 @@ TEST_F(A1111Models, EveryUpscalerThatIsListedGoesBetweenTwoPasses) {
   EXPECT_EQ(image_from(images[0]), image_from(images[1]));  // A1111 resizes with Lanczos for "None"
   for (const size_t i : {2, 3}) EXPECT_NE(image_from(images[i]), image_from(images[1]));
   EXPECT_EQ(client_.get("/api/v1/jobs?limit=1").json()["jobs"][0]["settings"]["hires_upscaler"], "real-esrgan-x4");
+}
+
+TEST_F(A1111Models, EmbeddingsAreLoadedIfTheModelCanTakeThem) {
+  const std::filesystem::path folder = models_path("embeddings");
+  std::filesystem::create_directory(folder);
+  const std::vector<WeightData> wide{f32_tensor("emb_params", {3, 768})};
+  write_safetensors(folder / "wide.safetensors", wide);
+  const std::vector<WeightData> narrow{f32_tensor("emb_params", {1, 128})};
+  write_safetensors(folder / "narrow.safetensors", narrow,
+                    {{"step", "2500"}, {"sd_checkpoint", "4bdfc29c"}, {"sd_checkpoint_name", "some-model"}});
+  std::ofstream(folder / "damaged.pt") << "no embedding";
+
+  const Json list = client_.get("/sdapi/v1/embeddings").json();
+  EXPECT_EQ(list["loaded"]["narrow"], (Json{{"step", 2500},
+                                            {"sd_checkpoint", "4bdfc29c"},
+                                            {"sd_checkpoint_name", "some-model"},
+                                            {"shape", 128},
+                                            {"vectors", 1}}));
+  const Json starter = list["loaded"]["starter-orange"];  // ships with the program
+  EXPECT_EQ(starter["vectors"], 2);
+  EXPECT_TRUE(starter["step"].is_null());
+  ASSERT_THAT(list["skipped"], SizeIs(1));
+  EXPECT_EQ(list["skipped"]["wide"]["shape"], 768);
+  EXPECT_EQ(list["skipped"]["wide"]["vectors"], 3);
+  EXPECT_FALSE(list["loaded"].contains("damaged"));
 }
 
 TEST_F(A1111Models, ADepthModelSeesTheDepthOfAnInitialImage) {
