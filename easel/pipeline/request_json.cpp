@@ -154,6 +154,23 @@ void write(Json& json, const char* key, const std::optional<T>& value) {
   if (value) write(json, key, *value);
 }
 
+// What a request and an upscale request have in common: what diffusion takes.
+template <typename AnyRequest, typename Visit>
+void for_each_diffusion_field(AnyRequest& request, const Visit& visit) {
+  visit("prompt", request.prompt);
+  visit("negative_prompt", request.negative_prompt);
+  visit("steps", request.steps);
+  visit("cfg_scale", request.guidance_scale);
+  visit("sampler", request.sampler);
+  visit("schedule", request.schedule);
+  visit("eta", request.eta);
+  visit("seed", request.seed);
+  visit("rng", request.rng);
+  visit("image_seed", request.image_seed);
+  visit("watermark", request.watermark);
+  visit("watermark_text", request.watermark_text);
+}
+
 template <typename AnyRequest, typename Visit>
 void for_each_image_field(AnyRequest& request, const Visit& visit) {
   visit("init_image", request.init_image);
@@ -162,7 +179,6 @@ void for_each_image_field(AnyRequest& request, const Visit& visit) {
   visit("resize_mode", request.resize_mode);
   visit("strength", request.strength);
   visit("strength_mode", request.strength_mode);
-  visit("image_seed", request.image_seed);
   visit("invert_mask", request.invert_mask);
   visit("mask_blur", request.mask_blur_px);
   visit("mask_fill", request.mask_fill);
@@ -184,22 +200,14 @@ template <typename AnyRequest, typename Visit>
 requires std::is_same_v<std::remove_const_t<AnyRequest>, Request>
 void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("task", request.task);
-  visit("prompt", request.prompt);
+  for_each_diffusion_field(request, visit);
   visit("prompts", request.prompts);
-  visit("negative_prompt", request.negative_prompt);
   visit("plain_prompt", request.plain_prompt);
   visit("clip_skip", request.clip_skip);
   visit("loras", request.loras);
   visit("controls", request.controls);
   visit("width", request.width_px);
   visit("height", request.height_px);
-  visit("steps", request.steps);
-  visit("cfg_scale", request.guidance_scale);
-  visit("sampler", request.sampler);
-  visit("schedule", request.schedule);
-  visit("eta", request.eta);
-  visit("seed", request.seed);
-  visit("rng", request.rng);
   visit("variation_seed", request.variation_seed);
   visit("variation_strength", request.variation_strength);
   visit("batch_noise", request.noise_order);
@@ -210,8 +218,6 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("token_merging_ratio", request.token_merging_ratio);
   visit("cache_interval", request.cache_interval);
   visit("cache_branch", request.cache_branch);
-  visit("watermark", request.watermark);
-  visit("watermark_text", request.watermark_text);
   for_each_image_field(request, visit);
 }
 
@@ -247,19 +253,8 @@ void for_each_field(AnyRequest& request, const Visit& visit) {
   visit("factor", request.factor);
   visit("tile", request.tile_px);
   visit("overlap", request.overlap_px);
-  visit("watermark", request.watermark);
-  visit("watermark_text", request.watermark_text);
-  visit("prompt", request.prompt);
-  visit("negative_prompt", request.negative_prompt);
   visit("noise_level", request.noise_level);
-  visit("image_seed", request.image_seed);
-  visit("steps", request.steps);
-  visit("cfg_scale", request.guidance_scale);
-  visit("sampler", request.sampler);
-  visit("schedule", request.schedule);
-  visit("eta", request.eta);
-  visit("seed", request.seed);
-  visit("rng", request.rng);
+  for_each_diffusion_field(request, visit);
 }
 
 template <typename AnyRequest>

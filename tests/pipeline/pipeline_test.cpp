@@ -298,6 +298,27 @@ TEST(Pipeline, SkipLeavesOneBatchOut) {
   EXPECT_THAT(result.warnings, ::testing::ElementsAre("batch 2 of 3 was skipped"));
 }
 
+TEST(Pipeline, SkipKeepsImagesThatAreFinished) {
+  Pipeline pipeline = open("sd1-tiny.ckpt");
+  Request request = small_request();
+  request.batch_size = 2;
+  request.batch_count = 3;
+  request.seed = 5;
+  const SkipToken skip;
+  std::vector<uint64_t> seeds;
+  const auto keep = [&](const GeneratedImage& image) {
+    seeds.push_back(image.seed);
+    if (image.seed == 5) skip.skip();  // the other image of its batch is drawn already
+  };
+  const auto skip_last = [&](const JobProgress& progress) {
+    if (progress.batch == 2 && progress.stage == Stage::sampling && progress.step == 0) skip.skip();
+  };
+  const Result result = pipeline.generate(request, {.on_progress = skip_last, .on_image = keep, .skip = skip});
+  EXPECT_THAT(seeds, ::testing::ElementsAre(5, 6, 7, 8));
+  EXPECT_THAT(result.images, SizeIs(4));
+  EXPECT_THAT(result.warnings, ::testing::ElementsAre("batch 3 of 3 was skipped"));
+}
+
 TEST(Pipeline, CancelEndsTheJobAndKeepsFinishedImages) {
   Pipeline pipeline = open("sd1-tiny.ckpt");
   Request request = small_request();
