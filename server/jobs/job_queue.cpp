@@ -195,7 +195,7 @@ void JobQueue::report(JobId id, RunProgress progress) {
     Active& active = active_.at(id);
     progress.preview_version = active.job.progress->preview_version;
     active.job.progress = std::move(progress);
-    watchers = watchers_of(active);
+    if (active.news.is_due(*active.job.progress, NewsPace::Clock::now())) watchers = watchers_of(active);
   }
   tell(watchers);
 }

@@ -14,6 +14,7 @@
 #include "easel/base/skip.h"
 #include "easel/image/image.h"
 #include "server/jobs/job_store.h"
+#include "server/jobs/news_pace.h"
 
 namespace easel::server {
 
@@ -50,7 +51,8 @@ class JobQueue {
   void ask_for_preview(JobId id);
   bool is_preview_asked_for(JobId id) const;
 
-  // `changed` is called, from any thread, after each change of the job until it has ended, and must return at once.
+  // `changed` is called, from any thread, after changes of the job until it has ended, and must return at once. Of
+  // steps that follow each other quickly some are left out (NewsPace).
   [[nodiscard]] Watch watch(JobId id, std::function<void()> changed);
 
   // For the worker: the next job, after `patience` at most; nothing if there is none or the queue is closed.
@@ -74,6 +76,7 @@ class JobQueue {
     SkipToken skip;
     std::shared_ptr<const Image> preview;
     bool is_preview_asked_for = false;
+    NewsPace news = {};
     std::vector<std::weak_ptr<const std::function<void()>>> watchers;
   };
   using Watchers = std::vector<Watch>;

@@ -6,6 +6,7 @@
 #include "server/http/access.h"
 #include "server/http/form.h"
 #include "server/http/message.h"
+#include "server/jobs/news_pace.h"
 #include "server/jobs/preview_pace.h"
 #include "server/jobs/run_meter.h"
 #include "server/json/fields.h"
@@ -50,6 +51,23 @@ TEST(PreviewPace, PreviewsTakeATwentiethOfAJobAtMost) {
   EXPECT_FALSE(pace.may_begin(start + milliseconds(30)));
   EXPECT_FALSE(pace.may_begin(start + milliseconds(399)));
   EXPECT_TRUE(pace.may_begin(start + milliseconds(400)));
+}
+
+TEST(NewsPace, QuickStepsAreToldTogether) {
+  using std::chrono::milliseconds;
+  const NewsPace::Clock::time_point start = NewsPace::Clock::time_point{} + milliseconds(1000);
+  NewsPace pace;
+  RunProgress progress{.stage = "sampling", .step = 1};
+  EXPECT_TRUE(pace.is_due(progress, start));
+  EXPECT_FALSE(pace.is_due(progress, start + milliseconds(199)));
+  EXPECT_TRUE(pace.is_due(progress, start + milliseconds(200)));
+  progress.preview_version = 1;
+  EXPECT_TRUE(pace.is_due(progress, start + milliseconds(201)));
+  progress.batch = 1;
+  EXPECT_TRUE(pace.is_due(progress, start + milliseconds(202)));
+  progress.stage = "decoding";
+  EXPECT_TRUE(pace.is_due(progress, start + milliseconds(203)));
+  EXPECT_FALSE(pace.is_due(progress, start + milliseconds(204)));
 }
 
 TEST(ParseForm, ReadsFieldsAndFiles) {
