@@ -163,6 +163,23 @@ TEST_F(A1111Models, EmbeddingsAreLoadedIfTheModelCanTakeThem) {
   EXPECT_FALSE(list["loaded"].contains("damaged"));
 }
 
+TEST_F(A1111Models, EveryPathAnswers) {
+  for (const char* path : {"progress", "options", "samplers", "schedulers", "sd-models", "sd-vae", "upscalers", "loras",
+                           "embeddings", "memory", "cmd-flags", "latent-upscale-modes", "scripts", "script-info",
+                           "hypernetworks", "prompt-styles", "face-restorers", "realesrgan-models"}) {
+    EXPECT_EQ(client_.get("/sdapi/v1/" + std::string(path)).status, 200) << path;
+  }
+  for (const char* path : {"refresh-checkpoints", "unload-checkpoint", "reload-checkpoint", "interrupt", "skip"}) {
+    EXPECT_EQ(client_.post("/sdapi/v1/" + std::string(path), Json::object()).status, 200) << path;
+  }
+  for (const char* path : {"txt2img", "img2img", "png-info", "extra-single-image", "extra-batch-images"}) {
+    EXPECT_EQ(client_.post_text("/sdapi/v1/" + std::string(path), "{").status, 422) << path;
+    EXPECT_EQ(client_.get("/sdapi/v1/" + std::string(path)).status, 405) << path;
+  }
+  EXPECT_EQ(client_.get("/sdapi/v1/latent-upscale-modes").json()[0]["name"], "Latent");
+  EXPECT_EQ(client_.get("/internal/ping").status, 200);
+}
+
 TEST_F(A1111Models, ADepthModelSeesTheDepthOfAnInitialImage) {
   const Json body{{"prompt", "a red bird"},
                   {"init_images", {to_base64(encode_image(Image(64, 64, {200, 40, 30})))}},
