@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "easel/base/error.h"
+#include "easel/base/text.h"
 
 namespace easel {
 namespace {

@@ -33,18 +33,17 @@ void require_fit_to(const Model& model, const OpenControlNet& control) {
   }
 }
 
-std::shared_ptr<OpenControlNet> open_control_net(const AdapterFile& file) {
-  const auto checkpoint = Checkpoint::open(file.path);
-  const Weights weights = control_weights(checkpoint);
-  OpenControlNet opened{.checkpoint = checkpoint, .weights = weights, .network = ControlNet(weights)};
-  require_control_fit(weights);
-  return std::make_shared<OpenControlNet>(std::move(opened));
-}
-
 // Values in [0, 1]. -> [1, height_px, width_px, 3]
 Tensor hint_from(const Image& map, const Device& device) { return tensor_from(map, device) * 0.5f + 0.5f; }
 
 }  // namespace
+
+std::shared_ptr<OpenControlNet> OpenControlNet::open(std::shared_ptr<const Checkpoint> checkpoint) {
+  const Weights weights = control_weights(checkpoint);
+  OpenControlNet opened{.checkpoint = std::move(checkpoint), .weights = weights, .network = ControlNet(weights)};
+  require_control_fit(weights);
+  return std::make_shared<OpenControlNet>(std::move(opened));
+}
 
 uint64_t OpenControlNet::file_bytes() const {
   uint64_t bytes = 0;
@@ -74,7 +73,7 @@ ControlNets ControlLibrary::open(const AdapterShelf& shelf, const Request& reque
     const auto known = entries_.find(path);
     const bool is_known =
         known != entries_.end() && known->second.bytes == file.bytes && known->second.changed == changed;
-    Entry entry = is_known ? known->second : Entry{file.bytes, changed, open_control_net(file)};
+    Entry entry = is_known ? known->second : Entry{file.bytes, changed, OpenControlNet::open(Checkpoint::open(path))};
     require_fit_to(model, *entry.control_net);
     opened.push_back(entry.control_net);
     used.insert_or_assign(path, std::move(entry));

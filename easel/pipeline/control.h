@@ -24,6 +24,9 @@ struct OpenControlNet {
   ControlNet network;
   Residency residency = Residency::packed;
 
+  // Throws Error bad_checkpoint: damaged, or no ControlNet.
+  static std::shared_ptr<OpenControlNet> open(std::shared_ptr<const Checkpoint> checkpoint);
+
   uint64_t file_bytes() const;
   // How its weights stay from now on.
   void arrange(Residency wanted);

@@ -107,7 +107,9 @@ Tensor DiffusionUpscale::sample(const Image& image, const TileGrid& grid) {
                                                  .on_tile = tell_step});
   const auto on_step = [&](const Progress& progress) {
     ++result().times.network_steps;
-    if (callbacks().is_preview_due()) callbacks().on_preview(preview_(model, progress.denoised));
+    if (!stage_memory_.plan().stages_apart && callbacks().is_preview_due()) {
+      callbacks().on_preview(preview_(model_, progress.denoised));
+    }
     step = progress.step;
     tell_step(0);
   };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "easel/pipeline/job_noise.h"
+#include "easel/pipeline/latent_preview.h"
 #include "easel/pipeline/stage_memory.h"
 #include "easel/pipeline/upscale_job.h"
 

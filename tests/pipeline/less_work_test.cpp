@@ -116,8 +116,8 @@ TEST(Cache, AnotherPromptBeginsAnew) { EXPECT_THAT(full_calls("euler", 4, "[x:y:
 
 // A ControlNet that acts from `start` to `end` of the steps.
 Control control_at(double start, double end, double weight = 1.0) {
-  auto opened = std::make_shared<OpenControlNet>(control_file(original_name));
-  const Tensor hint = opened->network().read_hint(Tensor::zeros(cpu_device(), {1, 64, 64, 3}));
+  const auto opened = OpenControlNet::open(control_file(original_name));
+  const Tensor hint = opened->network.read_hint(Tensor::zeros(cpu_device(), {1, 64, 64, 3}));
   return {.control_net = opened, .hint = hint, .weight = weight, .start = start, .end = end};
 }
 

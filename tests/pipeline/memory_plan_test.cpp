@@ -96,16 +96,16 @@ TEST_F(MemoryPlanTest, ALimitThatCannotBeMetIsRefusedWithTheSmallestThatCan) {
 // Their files' pages count, and so do their weights that stay: each is as large as its file or larger.
 TEST_F(MemoryPlanTest, ControlNetsCount) {
   const auto control = control_file(original_name);
-  uint64_t bytes = 0;
-  for (const WeightData& tensor : control->tensors()) bytes += tensor.bytes.size();
+  const std::vector<std::shared_ptr<OpenControlNet>> controls(1, OpenControlNet::open(control));
+  const uint64_t bytes = controls.front()->file_bytes();
   const auto needed = [&](size_t count, bool least) {
     JobSize job = job_;
     job.width_px = job.height_px = 128;  // so small that the UNet's stage is the largest
-    job.controls.assign(count, control);
-    return plan_memory(model_, job,
-                       {.bytes = kNoLimit, .comfortable_bytes = kNoLimit, .tensor_bytes = kNoLimit, .least = least},
-                       kThreads)
-        .needed_bytes;
+    job.controls = std::span(controls).first(count);
+    return least ? smallest_memory(ModelTrial(model_, job, kThreads))
+                 : plan_memory(model_, job,
+                               {.bytes = kNoLimit, .comfortable_bytes = kNoLimit, .tensor_bytes = kNoLimit}, kThreads)
+                       .needed_bytes;
   };
   EXPECT_GE(needed(1, false), needed(0, false) + bytes);
   EXPECT_LE(needed(1, false), needed(0, false) + 3 * bytes);

@@ -98,7 +98,9 @@ TEST_F(UpscaleApi, ModelsAreThoseThatDraw) {
   std::vector<std::string> names;
   for (const Json& model : models) {
     names.push_back(model["name"]);
-    if (names.back() == "sd2-depth-tiny") EXPECT_EQ(model["tasks"], Json{"depth2img"});
+    if (names.back() == "sd2-depth-tiny") {
+      EXPECT_EQ(model["tasks"], Json{"depth2img"});
+    }
   }
   EXPECT_THAT(names, ::testing::Contains("sd2-depth-tiny"));
   for (const char* other : {"real-esrgan-x4", "x4-upscaler-tiny", "damaged"}) {
