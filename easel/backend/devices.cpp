@@ -1,6 +1,7 @@
 #include "easel/backend/devices.h"
 
 #include "easel/backend/cpu/cpu_backend.h"
+#include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int8_dot.h"
 #include "easel/backend/cpu/matmul_rate.h"
 #include "easel/backend/cpu/planning_backend.h"
@@ -17,6 +18,7 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
     throw Error(ErrorCode::invalid_request, "{} threads asked for, expected 1 to 1024, or 0 for all processors",
                 options.threads);
   }
+  cpu::apply_instruction_limit();
   const int threads = options.threads > 0 ? options.threads : processor_count();
   std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads, options.int8_weights);
   if (options.profile) backend = make_profiling_backend(std::move(backend), options.profile);

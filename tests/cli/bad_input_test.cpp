@@ -73,6 +73,13 @@ class BadInput : public ::testing::Test {
 
 TEST_F(BadInput, MissingCheckpoint) { expect_refused({"--ckpt", "/nowhere/model.ckpt"}, 3, "/nowhere/model.ckpt"); }
 
+TEST_F(BadInput, UnknownInstructions) {
+  const Finished finished = draw({}, {.environment = {"EASEL_CPU_ISA=neon"}});
+  EXPECT_EQ(finished.status, 2) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("EASEL_CPU_ISA is 'neon', expected avx2 or sse4"));
+  expect_nothing_drawn();
+}
+
 TEST_F(BadInput, EmptyCheckpoint) {
   expect_refused({"--ckpt", folder_.write("empty.safetensors", "")}, 4, "empty.safetensors");
 }

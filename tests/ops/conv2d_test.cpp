@@ -43,9 +43,12 @@ TEST_P(Conv2d, EqualsDefinition) {
   const std::optional<Parameter> bias = c.bias ? std::optional(random_parameter({c.c_out}, 3)) : std::nullopt;
   const Tensor plain = ops::conv2d(x, weight, bias, c.options);
   Conv2dOptions options = c.options;
-  options.image_bias = random_tensor({c.n, c.c_out}, 4);
+  const Tensor image_biases = random_tensor({c.n, c.c_out}, 4);
+  options.image_bias = image_biases;
   options.residual = random_tensor(plain.shape(), 5);
   const Tensor fused = ops::conv2d(x, weight, bias, options);
+  options.image_bias.reset();
+  const Tensor added = ops::conv2d(x, weight, bias, options);
 
   const std::vector<float> weights = weight.values();
   const std::vector<float> biases = bias ? bias->values() : std::vector<float>(static_cast<size_t>(c.c_out), 0.0f);
@@ -62,9 +65,13 @@ TEST_P(Conv2d, EqualsDefinition) {
            static_cast<double>(biases[static_cast<size_t>(channel)]);
   };
   expect_elements(plain, allowed, [&](int64_t index) { return naive_activation(c.options.activation, sum_at(index)); });
+  expect_elements(added, allowed, [&](int64_t index) {
+    return naive_activation(c.options.activation, sum_at(index)) +
+           static_cast<double>(options.residual->data()[static_cast<size_t>(index)]);
+  });
   expect_elements(fused, allowed, [&](int64_t index) {
     const int64_t image = index / (plain.count() / c.n);
-    const double image_bias = options.image_bias->data()[static_cast<size_t>(image * c.c_out + index % c.c_out)];
+    const double image_bias = image_biases.data()[static_cast<size_t>(image * c.c_out + index % c.c_out)];
     return naive_activation(c.options.activation, sum_at(index) + image_bias) +
            static_cast<double>(options.residual->data()[static_cast<size_t>(index)]);
   });
@@ -92,6 +99,8 @@ INSTANTIATE_TEST_SUITE_P(
         ConvCase{"no_bias_silu", 1, 9, 7, 24, 40, 3, {.padding = kSame, .activation = Activation::silu}, false},
         ConvCase{"esrgan", 1, 48, 40, 192, 64, 3, {.padding = kSame, .activation = Activation::leaky_relu}},
         ConvCase{"esrgan_in", 1, 48, 40, 3, 64, 3, {.padding = kSame, .activation = Activation::leaky_relu}},
+        ConvCase{"few_channels_relu", 1, 12, 8, 3, 3, 3, {.padding = kSame, .activation = Activation::relu}},
+        ConvCase{"five_channels_relu", 1, 6, 4, 5, 5, 3, {.padding = kSame, .activation = Activation::relu}},
         ConvCase{"odd_size", 3, 13, 5, 32, 64, 3, {.padding = kSame}},
         ConvCase{"one_pixel", 1, 1, 1, 64, 64, 3, {.padding = kSame}},
         ConvCase{"circular_unet_in", 2, 64, 64, 4, 320, 3, {.padding = kWrap}},

@@ -7,6 +7,7 @@
 
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/group_norm.h"
+#include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
 #include "easel/backend/cpu/int8_linear.h"
@@ -77,7 +78,8 @@ void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const P
     return packed_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, out);
   }
   omp_set_num_threads(threads_);
-  if (!options.image_bias) return onednn_.convolution(x, weight, bias, options, out);
+  const bool adds_residual = !options.residual || onednn_adds_residuals();
+  if (!options.image_bias && adds_residual) return onednn_.convolution(x, weight, bias, options, out);
 
   // oneDNN has no bias per image: it is added afterwards, and with it what must come later.
   Conv2dOptions plain = options;
@@ -88,13 +90,15 @@ void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const P
   const int64_t c = out.dim(3);
   const int64_t pixels = out.dim(1) * out.dim(2);
   float* const data = out.data().data();
-  const float* const image_bias = options.image_bias->data().data();
+  const float* const image_bias = options.image_bias ? options.image_bias->data().data() : nullptr;
   const float* const residual = options.residual ? options.residual->data().data() : nullptr;
   for (int64_t image = 0; image < out.dim(0); ++image) {
     parallel_for(threads_, pixels, kGrainFloats / c + 1, [&](int64_t begin, int64_t end) {
       const int64_t offset = (image * pixels + begin) * c;
       const auto count = static_cast<size_t>((end - begin) * c);
-      add_row(image_bias + image * c, data + offset, static_cast<size_t>(end - begin), static_cast<size_t>(c));
+      if (image_bias != nullptr) {
+        add_row(image_bias + image * c, data + offset, static_cast<size_t>(end - begin), static_cast<size_t>(c));
+      }
       if (residual != nullptr) {
         activate_add(data + offset, options.activation, residual + offset, data + offset, count);
       } else if (options.activation != Activation::none) {

@@ -128,7 +128,8 @@ std::vector<Int8Variant> find_variants() {
 #if defined(__x86_64__)
   if (has_avx512_vnni()) variants.push_back({"avx512-vnni", avx512_vnni_kernel, true});
   if (has_avx_vnni()) variants.push_back({"avx-vnni", avx_vnni_kernel, true});
-  if (__builtin_cpu_supports("avx2")) variants.push_back({"avx2", avx2_kernel, false});
+  if (instruction_limit() != InstructionLimit::sse4 && __builtin_cpu_supports("avx2"))
+    variants.push_back({"avx2", avx2_kernel, false});
 #endif
   variants.push_back({"plain", plain_kernel, false});
   return variants;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "easel/backend/cpu/instruction_limit.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
@@ -26,15 +28,15 @@ inline int32_t group_at(const void* a) {
 }
 
 inline bool has_avx512_vnni() {
-  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl");
+  return instruction_limit() == InstructionLimit::none && __builtin_cpu_supports("avx512vnni") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 
 inline bool has_avx_vnni() {
   constexpr unsigned kAvxVnniBit = 1u << 4;  // of EAX, leaf 7, subleaf 1
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 &&
-         (eax & kAvxVnniBit) != 0;
+  return instruction_limit() == InstructionLimit::none && __builtin_cpu_supports("avx2") &&
+         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnniBit) != 0;
 }
 
 }  // namespace easel::cpu

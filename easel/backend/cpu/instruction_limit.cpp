@@ -1,0 +1,58 @@
+#include "easel/backend/cpu/instruction_limit.h"
+
+#include <hwy/targets.h>
+
+#include <cstdlib>
+#include <dnnl.hpp>
+#include <string_view>
+
+#include "easel/base/error.h"
+
+namespace easel::cpu {
+namespace {
+
+InstructionLimit read_limit() {
+  const char* const value = std::getenv("EASEL_CPU_ISA");
+  if (value == nullptr || *value == '\0') return InstructionLimit::none;
+  if (std::string_view(value) == "avx2") return InstructionLimit::avx2;
+  if (std::string_view(value) == "sse4") return InstructionLimit::sse4;
+  throw Error(ErrorCode::invalid_request, "EASEL_CPU_ISA is '{}', expected avx2 or sse4, or nothing for all there is",
+              value);
+}
+
+void apply() {
+#if defined(__x86_64__)
+  // Highway's targets are bits; the lower, the wider.
+  switch (instruction_limit()) {
+    case InstructionLimit::none: break;
+    case InstructionLimit::avx2:
+      hwy::DisableTargets(HWY_AVX2 - 1);
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+      break;
+    case InstructionLimit::sse4:
+      hwy::DisableTargets(HWY_SSE4 - 1);
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
+      break;
+  }
+#endif
+}
+
+}  // namespace
+
+InstructionLimit instruction_limit() {
+  static const InstructionLimit limit = read_limit();
+  return limit;
+}
+
+bool onednn_adds_residuals() {
+#if defined(__x86_64__)
+  static const bool has_avx2 = (hwy::SupportedTargets() & HWY_AVX2) != 0;
+  return has_avx2;
+#else
+  return true;
+#endif
+}
+
+void apply_instruction_limit() { [[maybe_unused]] static const bool once = (apply(), true); }
+
+}  // namespace easel::cpu
