@@ -82,9 +82,9 @@ std::optional<fs::path> ModelCatalog::find(const std::string& name) const {
 fs::path ModelCatalog::resolve(const std::optional<std::string>& name) const {
   if (!name) return default_model_;
   if (auto found = find(*name)) return *found;
-  std::vector<std::string> titles;
-  for (const ModelEntry& entry : list()) titles.push_back(entry.title());
-  refuse_unknown("model", *name, titles);
+  std::vector<std::string> names;
+  for (const ModelEntry& entry : list()) names.push_back(entry.name());
+  refuse_unknown("model", *name, names);
 }
 
 UpscalerEntry ModelCatalog::resolve_upscaler(const std::optional<std::string>& name) const {

@@ -111,6 +111,8 @@ TEST_F(JobApi, ModelsAreChosenByNameOnly) {
   const Response response = client_.post("/api/v1/jobs", {{"model", file}, {"prompt", "x"}});
   EXPECT_EQ(response.status, 404);
   EXPECT_THAT(response.json()["error"]["message"].get<std::string>(), HasSubstr("there is no model"));
+  const Response misspelt = client_.post("/api/v1/jobs", {{"model", "sd1-tyni"}, {"prompt", "x"}});
+  EXPECT_THAT(misspelt.json()["error"]["message"].get<std::string>(), HasSubstr("did you mean 'sd1-tiny'?"));
   Json request = small_request();
   request["model"] = "SD1-Tiny";
   EXPECT_EQ(client_.await_job(client_.submit(request))["state"], "done");
