@@ -35,6 +35,7 @@ constexpr std::array<int64_t, 3> kSteps = {10, 20, 50};
 constexpr int64_t kReferenceSteps = 200;
 constexpr const char* kGridSchedule = "karras";
 constexpr int64_t kGridCellPx = 64;
+constexpr size_t kColumns = 7;  // of a table of distances
 
 struct Args {
   std::string out;
@@ -87,7 +88,7 @@ class Table {
     pipeline.generate(request("euler", "karras", 2));  // weights are read
     for (const Schedule& schedule : schedules()) {
       for (const SamplerInfo& sampler : samplers()) {
-        const std::string key = sampler.name + " " + schedule.name;
+        const std::string key = key_of(sampler.name, schedule.name);
         const bool wanted = is_wanted(args_.samplers, sampler.name) && is_wanted(args_.schedules, schedule.name);
         if (!wanted || results_.contains(key)) continue;
         results_[key] = measure(pipeline, sampler, schedule);
@@ -97,23 +98,39 @@ class Table {
     }
   }
 
-  // By how much time a picture takes, and then by name.
-  void print() const {
-    fmt::print("| sampler | schedule | calls at 20 steps | time at 20 steps | distance at 10 | at 20 | at 50 |\n");
-    fmt::print("|---|---|---|---|---|---|---|\n");
-    const double unit = euler_seconds();
-    for (const auto& [key, result] : results_.items()) {
-      const size_t space = key.find(' ');
-      if (result.contains("error")) {
-        fmt::print("| `{}` | `{}` | {} |||||\n", key.substr(0, space), key.substr(space + 1),
-                   result["error"].get<std::string>());
-        continue;
+  // Of each sampler with the grid's schedule; in units of Euler's 20 steps.
+  void print_times() const {
+    const double unit = seconds_of("euler", kSteps[1]).value_or(1.0);
+    fmt::print("| sampler | calls at 10, 20, 50 steps | time at 10, 20, 50 steps |\n|---|---|---|\n");
+    for (const SamplerInfo& sampler : samplers()) {
+      const auto at = results_.find(key_of(sampler.name, kGridSchedule));
+      if (at == results_.end() || !at->contains("steps")) continue;
+      std::vector<std::string> calls, times;
+      for (const int64_t steps : kSteps) {
+        const Json& entry = (*at)["steps"][std::to_string(steps)];
+        calls.push_back(entry["calls"].dump());
+        times.push_back(fmt::format("{:.1f}", entry["seconds"].get<double>() / unit));
       }
-      const auto& at = result["steps"];
-      fmt::print("| `{}` | `{}` | {} | {:.2f} | {:.1f} | {:.1f} | {:.1f} |\n", key.substr(0, space),
-                 key.substr(space + 1), at["20"]["calls"].get<int64_t>(), at["20"]["seconds"].get<double>() / unit,
-                 at["10"]["distance"].get<double>(), at["20"]["distance"].get<double>(),
-                 at["50"]["distance"].get<double>());
+      fmt::print("| `{}` | {} | {} |\n", sampler.name, fmt::join(calls, ", "), fmt::join(times, ", "));
+    }
+  }
+
+  // A row for each sampler, a column for each schedule.
+  void print_distances() const {
+    std::vector<Schedule> left = schedules();
+    while (!left.empty()) {
+      const auto count = static_cast<std::ptrdiff_t>(std::min(kColumns, left.size()));
+      const std::vector<Schedule> columns(left.begin(), left.begin() + count);
+      left.erase(left.begin(), left.begin() + count);
+      fmt::print("\n| |");
+      for (const Schedule& schedule : columns) fmt::print(" `{}` |", schedule.name);
+      fmt::print("\n|---|");
+      for (size_t i = 0; i < columns.size(); ++i) fmt::print("---|");
+      for (const SamplerInfo& sampler : samplers()) {
+        fmt::print("\n| `{}` |", sampler.name);
+        for (const Schedule& schedule : columns) fmt::print(" {} |", distances(key_of(sampler.name, schedule.name)));
+      }
+      fmt::print("\n");
     }
   }
 
@@ -178,9 +195,26 @@ class Table {
     return image;
   }
 
-  double euler_seconds() const {
-    const auto at = results_.find("euler karras");
-    return at == results_.end() ? 1.0 : (*at)["steps"]["20"]["seconds"].get<double>();
+  static std::string key_of(const std::string& sampler, const std::string& schedule) {
+    return fmt::format("{} {}", sampler, schedule);
+  }
+
+  std::optional<double> seconds_of(const std::string& sampler, int64_t steps) const {
+    const auto at = results_.find(key_of(sampler, kGridSchedule));
+    if (at == results_.end() || !at->contains("steps")) return std::nullopt;
+    return (*at)["steps"][std::to_string(steps)]["seconds"].get<double>();
+  }
+
+  // "6.2 3.1 0.9", or nothing for what was not measured or does not go together.
+  std::string distances(const std::string& key) const {
+    const auto at = results_.find(key);
+    if (at == results_.end()) return "";
+    if (at->contains("error")) return "no";
+    std::vector<std::string> all;
+    for (const int64_t steps : kSteps) {
+      all.push_back(fmt::format("{:.1f}", (*at)["steps"][std::to_string(steps)]["distance"].get<double>()));
+    }
+    return fmt::format("{}", fmt::join(all, " "));
   }
 
   const Args& args_;
@@ -207,7 +241,8 @@ int main(int argc, char** argv) {
   try {
     easel::bench::Table table(args);
     if (!args.tables_only) table.run();
-    table.print();
+    table.print_times();
+    table.print_distances();
     table.draw_grid();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "sampler_table: %s\n", error.what());
