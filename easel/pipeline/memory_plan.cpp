@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kShareOfFree = 0.75;           // that a job takes unless a person allows more
 constexpr uint64_t kProcessBytes = 30'000'000;  // measured: the program and its libraries, beside what the trial counts
-constexpr uint64_t kMarginShare = 32;           // of the trial's peak: pages that come along with those that are read
+constexpr uint64_t kMarginShare = 20;  // of the trial's peak: pages that come along with those that are read, rounding
 constexpr uint64_t kAddressesBytes = 64'000'000;  // of stacks and code: they count against `ulimit -v`
 
 // What a person is told to allow.
