@@ -44,13 +44,13 @@ class PlanningBackend::Reading {
   bool stays_;
 };
 
-void PlanningBackend::pack(const Parameter& weight, int64_t floats, const Device& device) {
+void PlanningBackend::pack(const Parameter& weight, std::optional<int64_t> packed_floats, const Device& device) {
   if (packed_.contains(weight.bytes().data())) return;
   const auto bytes = static_cast<int64_t>(weight.bytes().size());
   allocator_.hold(bytes);
   std::optional<Tensor> unpacked;
-  if (floats != weight.shape().count()) unpacked = Tensor::empty(device, weight.shape());
-  const Tensor packed = Tensor::empty(device, {floats});
+  if (packed_floats) unpacked = Tensor::empty(device, weight.shape());
+  const Tensor packed = Tensor::empty(device, {packed_floats.value_or(weight.shape().count())});
   allocator_.hold(-bytes);
   if (weight.residency() == Residency::packed) packed_.emplace(weight.bytes().data(), packed);
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -46,8 +47,9 @@ class PlanningBackend : public Backend {
   // While it lives, a weight that is read where it lies is in memory; for good, if it stays.
   class Reading;
   // The weight as packed numbers: kept, or for this use.
-  void pack(const Parameter& weight, int64_t floats, const Device& device);
-  void plain(const Parameter& weight, const Device& device) { pack(weight, weight.shape().count(), device); }
+  // packed_floats: of another order that the values are brought into; nothing: they stay as they are.
+  void pack(const Parameter& weight, std::optional<int64_t> packed_floats, const Device& device);
+  void plain(const Parameter& weight, const Device& device) { pack(weight, std::nullopt, device); }
 
   bool uses_int8(const Parameter& weight) const { return int8_weights_ && int8_weights_(weight.name()); }
   // The weight and the activations x as 8-bit integers.
