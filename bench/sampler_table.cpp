@@ -148,6 +148,7 @@ class Table {
       }
     }
     if (images.empty()) return;
+    labels.pages.emplace_back();
     const SheetLayout layout = lay_out_sheet(labels, {kGridCellPx, kGridCellPx});
     save_image(fs::path(args_.out) / "grid.webp", draw_sheet(layout, images),
                {.format = ImageFormat::webp, .quality = 80});
