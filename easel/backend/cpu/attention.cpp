@@ -6,10 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "easel/backend/cpu/attention.h"
-#include "easel/backend/cpu/parallel.h"
+#include "easel/backend/cpu/attention_heads.h"
 #include "easel/backend/cpu/weight_rows.h"
 // Per-target code.
 #include "easel/backend/cpu/gemm-inl.h"
@@ -169,56 +168,44 @@ HWY_EXPORT(AttendTile);
 }  // namespace
 
 AttentionMemory attention_memory(int threads, const Tensor& q, const Tensor& k, int64_t heads) {
-  const auto head_dim = static_cast<size_t>(q.dim(2) / heads);
-  const AttentionSizes sizes = HWY_DYNAMIC_DISPATCH(SizesFor)(static_cast<size_t>(k.dim(1)), head_dim);
-  return {.packed_floats = q.dim(0) * heads * static_cast<int64_t>(sizes.padded_keys * (head_dim + sizes.value_width)),
+  const AttentionHeads split(q, k, heads);
+  const AttentionSizes sizes = HWY_DYNAMIC_DISPATCH(SizesFor)(split.keys, split.head_dim);
+  return {.packed_floats = split.pairs * static_cast<int64_t>(sizes.padded_keys * (split.head_dim + sizes.value_width)),
           .scratch_floats = threads * static_cast<int64_t>(sizes.scratch)};
 }
 
 void attention(int threads, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                Tensor& out) {
-  const int64_t heads = options.heads;
-  const auto width = static_cast<size_t>(q.dim(2));
-  const size_t head_dim = width / static_cast<size_t>(heads);
-  const auto queries = static_cast<size_t>(q.dim(1));
-  const auto keys = static_cast<size_t>(k.dim(1));
-  const AttentionSizes sizes = HWY_DYNAMIC_DISPATCH(SizesFor)(keys, head_dim);
-  const int64_t pairs = q.dim(0) * heads;
-  const auto keys_floats = static_cast<int64_t>(sizes.padded_keys * head_dim);
-  const auto values_floats = static_cast<int64_t>(sizes.padded_keys * sizes.value_width);
-  Tensor packed = Tensor::empty(q.device(), {pairs, keys_floats + values_floats});
-  Tensor scratch = Tensor::empty(q.device(), {threads, static_cast<int64_t>(sizes.scratch)});
+  const AttentionHeads split(q, k, options.heads);
+  const AttentionSizes sizes = HWY_DYNAMIC_DISPATCH(SizesFor)(split.keys, split.head_dim);
+  const AttentionMemory memory = attention_memory(threads, q, k, options.heads);
+  Tensor packed = Tensor::empty(q.device(), {memory.packed_floats});
+  Tensor scratch = Tensor::empty(q.device(), {memory.scratch_floats});
 
-  const auto at = [&](int64_t pair, size_t rows) {
-    return static_cast<size_t>(pair / heads) * rows * width + static_cast<size_t>(pair % heads) * head_dim;
-  };
+  const size_t keys_floats = sizes.padded_keys * split.head_dim;
   float* const packed_data = packed.data().data();
-  const auto packed_keys = [&](int64_t pair) { return packed_data + pair * (keys_floats + values_floats); };
-  parallel_items(threads, pairs, [&](int64_t pair, int) {
+  const auto packed_keys = [&](int64_t pair) { return packed_data + pair * (memory.packed_floats / split.pairs); };
+  parallel_items(threads, split.pairs, [&](int64_t pair, int) {
+    const size_t from = split.offset(pair, split.keys);
     HWY_DYNAMIC_DISPATCH(PackHead)
-    (k.data().data() + at(pair, keys), v.data().data() + at(pair, keys), keys, head_dim, width, sizes,
-     packed_keys(pair), packed_keys(pair) + keys_floats);
+    (k.data().data() + from, v.data().data() + from, split.keys, split.head_dim, split.width, sizes, packed_keys(pair),
+     packed_keys(pair) + keys_floats);
   });
 
-  const auto tiles = static_cast<int64_t>((queries + kQueryTile - 1) / kQueryTile);
   float* const scratch_data = scratch.data().data();
   float* const out_data = out.data().data();
-  parallel_items(threads, pairs * tiles, [&](int64_t item, int thread) {
-    const int64_t pair = item / tiles;
-    const size_t first = static_cast<size_t>(item % tiles) * kQueryTile;
-    const AttentionHead head{.q = q.data().data() + at(pair, queries),
-                             .out = out_data + at(pair, queries),
+  split.for_each_tile(threads, kQueryTile, [&](int64_t pair, size_t first, size_t rows, size_t thread) {
+    const AttentionHead head{.q = q.data().data() + split.offset(pair, split.queries),
+                             .out = out_data + split.offset(pair, split.queries),
                              .packed_keys = packed_keys(pair),
                              .packed_values = packed_keys(pair) + keys_floats,
-                             .queries = queries,
-                             .keys = keys,
-                             .head_dim = head_dim,
-                             .row_stride = width,
-                             .scale = std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(head_dim)),
+                             .queries = split.queries,
+                             .keys = split.keys,
+                             .head_dim = split.head_dim,
+                             .row_stride = split.width,
+                             .scale = split.score_scale(),
                              .causal = options.causal};
-    HWY_DYNAMIC_DISPATCH(AttendTile)
-    (head, sizes, first, std::min(kQueryTile, queries - first),
-     scratch_data + static_cast<size_t>(thread) * sizes.scratch);
+    HWY_DYNAMIC_DISPATCH(AttendTile)(head, sizes, first, rows, scratch_data + thread * sizes.scratch);
   });
 }
 

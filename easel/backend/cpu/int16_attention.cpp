@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
+#include "easel/backend/cpu/attention_heads.h"
 #include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int16_dot.h"
-#include "easel/backend/cpu/parallel.h"
 // Per-target code.
 #include "easel/backend/cpu/simd_math-inl.h"
 
@@ -299,52 +298,44 @@ bool int16_attention_applies(const Tensor& q, const Tensor& k, const AttentionOp
 }
 
 AttentionMemory int16_attention_memory(int threads, const Tensor& q, const Tensor& k, int64_t heads) {
-  const int16::Sizes sizes = int16::sizes_for(static_cast<size_t>(k.dim(1)), static_cast<size_t>(q.dim(2) / heads));
-  return {.packed_floats = q.dim(0) * heads * static_cast<int64_t>(sizes.packed_floats()),
+  const AttentionHeads split(q, k, heads);
+  const int16::Sizes sizes = int16::sizes_for(split.keys, split.head_dim);
+  return {.packed_floats = split.pairs * static_cast<int64_t>(sizes.packed_floats()),
           .scratch_floats = threads * static_cast<int64_t>(sizes.scratch_floats())};
 }
 
 void int16_attention(int threads, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                      Tensor& out) {
-  const int64_t heads = options.heads;
-  const auto width = static_cast<size_t>(q.dim(2));
-  const size_t head_dim = width / static_cast<size_t>(heads);
-  const auto queries = static_cast<size_t>(q.dim(1));
-  const auto keys = static_cast<size_t>(k.dim(1));
-  const int16::Sizes sizes = int16::sizes_for(keys, head_dim);
-  const int64_t pairs = q.dim(0) * heads;
-  const auto packed_floats = static_cast<int64_t>(sizes.packed_floats());
-  const auto scratch_floats = static_cast<int64_t>(sizes.scratch_floats());
-  Tensor packed_memory = Tensor::empty(q.device(), {pairs, packed_floats});
-  Tensor scratch = Tensor::empty(q.device(), {threads, scratch_floats});
+  const AttentionHeads split(q, k, options.heads);
+  const int16::Sizes sizes = int16::sizes_for(split.keys, split.head_dim);
+  const AttentionMemory memory = int16_attention_memory(threads, q, k, options.heads);
+  Tensor packed_memory = Tensor::empty(q.device(), {memory.packed_floats});
+  Tensor scratch = Tensor::empty(q.device(), {memory.scratch_floats});
 
-  const auto at = [&](int64_t pair, size_t rows) {
-    return static_cast<size_t>(pair / heads) * rows * width + static_cast<size_t>(pair % heads) * head_dim;
-  };
   float* const packed_data = packed_memory.data().data();
   float* const out_data = out.data().data();
   const auto head_of = [&](int64_t pair) {
-    return int16::Head{.q = q.data().data() + at(pair, queries),
-                       .out = out_data + at(pair, queries),
-                       .keys = keys,
-                       .head_dim = head_dim,
-                       .row_stride = width,
-                       .scale = std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(head_dim))};
+    return int16::Head{.q = q.data().data() + split.offset(pair, split.queries),
+                       .out = out_data + split.offset(pair, split.queries),
+                       .keys = split.keys,
+                       .head_dim = split.head_dim,
+                       .row_stride = split.width,
+                       .scale = split.score_scale()};
   };
-  const auto packed_of = [&](int64_t pair) { return int16::Packed(packed_data + pair * packed_floats, sizes); };
-  parallel_items(threads, pairs, [&](int64_t pair, int) {
+  const auto packed_of = [&](int64_t pair) {
+    return int16::Packed(packed_data + static_cast<size_t>(pair) * sizes.packed_floats(), sizes);
+  };
+  parallel_items(threads, split.pairs, [&](int64_t pair, int) {
+    const size_t from = split.offset(pair, split.keys);
     HWY_DYNAMIC_DISPATCH(int16::Pack)
-    (k.data().data() + at(pair, keys), v.data().data() + at(pair, keys), head_of(pair), sizes, packed_of(pair));
+    (k.data().data() + from, v.data().data() + from, head_of(pair), sizes, packed_of(pair));
   });
 
-  const auto tiles = static_cast<int64_t>((queries + int16::kQueryTile - 1) / int16::kQueryTile);
   float* const scratch_data = scratch.data().data();
-  parallel_items(threads, pairs * tiles, [&](int64_t item, int thread) {
-    const int64_t pair = item / tiles;
-    const size_t first = static_cast<size_t>(item % tiles) * int16::kQueryTile;
+  split.for_each_tile(threads, int16::kQueryTile, [&](int64_t pair, size_t first, size_t rows, size_t thread) {
     HWY_DYNAMIC_DISPATCH(int16::Attend)
-    (int16_variants().front().kernel, head_of(pair), sizes, packed_of(pair), first,
-     std::min(int16::kQueryTile, queries - first), scratch_data + thread * scratch_floats);
+    (int16_variants().front().kernel, head_of(pair), sizes, packed_of(pair), first, rows,
+     scratch_data + thread * sizes.scratch_floats());
   });
 }
 
