@@ -11,7 +11,8 @@ import sys
 PROGRAMS = ("cli", "server")  # everything else in the table lies in easel/
 PROOF = ("tests", "bench", "fuzz", "tools")
 PRIVATE = {"backend/cpu": "easel/backend/devices.cpp", "backend/cuda": "easel/backend/devices.cpp"}
-SUFFIXES = (".h", ".cpp", ".cu")
+HEADERS = (".h", ".cuh")
+SUFFIXES = (*HEADERS, ".cpp", ".cu")
 HEADER_LINES, SOURCE_LINES = 150, 400
 LONG_FILES = ()  # kept empty
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
@@ -77,12 +78,12 @@ def check_system_include(rules, path, folder, included, errors):
     elif folder not in rules.wrapped[prefix]:
         errors.append(f"{path}: includes <{included}>, which only these folders may: "
                       f"{', '.join(sorted(rules.wrapped[prefix]))}")
-    elif path.endswith(".h") and prefix != "fmt/" and folder not in PRIVATE:
+    elif path.endswith(HEADERS) and prefix != "fmt/" and folder not in PRIVATE:
         errors.append(f"{path}: includes <{included}> in a header; only a .cpp may")
 
 
 def check_size(path, text, errors):
-    limit = HEADER_LINES if path.endswith(".h") else SOURCE_LINES
+    limit = HEADER_LINES if path.endswith(HEADERS) else SOURCE_LINES
     lines = text.count("\n")
     if lines > limit and path not in LONG_FILES:
         errors.append(f"{path}: {lines} lines, expected at most {limit}; split it by subject")

@@ -13,5 +13,5 @@ fi
 mode=(-i)
 [ "${1:-}" != --check ] || mode=(--dry-run --Werror)
 shopt -s nullglob
-find easel/ cli/ tests/ tools/ {server,bench,fuzz}*/ \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \) -print0 |
+find easel/ cli/ tests/ tools/ {server,bench,fuzz}*/ \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) -print0 |
   xargs -0 --max-args=20 --max-procs="$(nproc)" "$formatter" "${mode[@]}"

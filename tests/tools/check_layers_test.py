@@ -67,6 +67,18 @@ class CheckLayers(unittest.TestCase):
         self.write("easel/image/png.h", "#include <png.h>\n")
         self.expect_error("easel/image/png.h", "in a header")
 
+    def test_device_code_obeys_the_same_rules(self):
+        self.write("easel/backend/cuda/kernels/norm.cuh", "#include <cuda_fp16.h>\n")
+        self.write("easel/backend/cuda/kernels/norm.cu", '#include "easel/backend/cuda/kernels/norm.cuh"\n')
+        self.assertEqual(self.verdict()[0], 0, self.verdict()[1])
+        self.write("easel/unet/unet.cu", '#include "easel/backend/cuda/kernels/norm.cuh"\n')
+        self.expect_error("easel/unet/unet.cu", "private")
+        self.write("easel/unet/unet.cu", "#include <cuda_fp16.h>\n")
+        self.expect_error("easel/unet/unet.cu", "cuda_fp16.h", "backend/cuda")
+        self.write("easel/unet/unet.cu", "\n")
+        self.write("easel/backend/cuda/kernels/norm.cuh", "\n" * 151)
+        self.expect_error("norm.cuh", "151 lines, expected at most 150")
+
     def test_an_unnamed_library_is_reported(self):
         self.write("easel/image/tiff.cpp", "#include <tiffio.h>\n")
         self.expect_error("easel/image/tiff.cpp", "tiffio.h")
