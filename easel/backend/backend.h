@@ -1,6 +1,7 @@
 // Backend: the operations that a device library implements, one method per op.
 //
-// Called by easel/ops only, which has checked all shapes and allocated `out`. Activations are f32, channels-last.
+// Called by easel/ops only, which has checked all shapes and allocated `out`. Activations are channels-last, f32 or
+// what activation_type() says; a backend that has such a type takes and gives f32 too, in any mixture.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +32,22 @@ struct Term {
   const Tensor* tensor;
 };
 
+// How large the numbers of a stage become.
+enum class ValueRange {
+  usual,  // f16 holds them
+  wide,   // it may not: those of a VAE
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
+
+  // Of the results of networks.
+  virtual DType activation_type() const { return DType::f32; }
+  // Of what is computed from now on.
+  virtual void set_range(ValueRange /*range*/) {}
+  // Returns when everything asked for so far is computed. Throws Error device_failure if some of it was not.
+  virtual void wait() {}
 
   virtual void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                       Tensor& out) = 0;
@@ -56,7 +70,7 @@ class Backend {
                           Tensor& out) = 0;
   virtual void embedding(const Tensor& ids, const Parameter& table, Tensor& out) = 0;
   virtual void activate(const Tensor& x, Activation activation, Tensor& out) = 0;
-  virtual void copy(const Tensor& x, Tensor& out) = 0;
+  virtual void copy(const Tensor& x, Tensor& out) = 0;  // converts, where the types differ
   virtual void upsample_nearest_2x(const Tensor& x, Tensor& out) = 0;
   virtual void resize(const Tensor& x, const ResizeOptions& options, Tensor& out) = 0;
   virtual void max_pool(const Tensor& x, const PoolOptions& options, Tensor& out) = 0;
@@ -64,6 +78,18 @@ class Backend {
   virtual void combine(std::span<const Term> terms, float constant, Tensor& out) = 0;
   virtual void multiply(const Tensor& a, const Tensor& b, Tensor& out) = 0;
   virtual void clamp(const Tensor& x, float low, float high, Tensor& out) = 0;
+};
+
+// While it lives, what `device` computes has numbers of this range.
+class RangeScope {
+ public:
+  RangeScope(const Device& device, ValueRange range) : backend_(device.backend()) { backend_.set_range(range); }
+  ~RangeScope() { backend_.set_range(ValueRange::usual); }
+  RangeScope(const RangeScope&) = delete;
+  RangeScope& operator=(const RangeScope&) = delete;
+
+ private:
+  Backend& backend_;
 };
 
 }  // namespace easel

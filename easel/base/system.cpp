@@ -126,6 +126,15 @@ int processor_count() {
   return std::max(1, ::get_nprocs());
 }
 
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "processor";
+}
+
 bool standard_error_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 int terminal_width() {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 namespace easel {
 
@@ -18,7 +19,8 @@ MemoryInfo memory_info(const std::filesystem::path& root = "/");
 uint64_t resident_bytes();       // memory of this process now, mapped files included
 uint64_t peak_resident_bytes();  // the largest it has been
 
-int processor_count();  // processors this process may run on
+int processor_count();         // processors this process may run on
+std::string processor_name();  // "Intel(R) Xeon(R) Processor"
 
 bool standard_error_is_terminal();
 int terminal_width();  // columns of standard error; 80 where it is no terminal

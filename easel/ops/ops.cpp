@@ -16,6 +16,16 @@ Shape with_last(const Shape& shape, int64_t last) {
   return Shape(dims);
 }
 
+// A network's result.
+Tensor result(const Device& device, const Shape& shape) {
+  return Tensor::empty(device, shape, device.backend().activation_type());
+}
+
+// What is only moved keeps its type.
+Tensor moved(const Tensor& x, const Shape& shape) { return Tensor::empty(x.device(), shape, x.dtype()); }
+
+bool is_activation(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+
 const Parameter* pointer(const std::optional<Parameter>& parameter) { return parameter ? &*parameter : nullptr; }
 
 void check_vector(const Parameter& parameter, int64_t size) { EASEL_ASSERT(parameter.shape() == Shape({size})); }
@@ -26,11 +36,13 @@ int64_t output_size(int64_t in, int64_t pad_before, int64_t pad_after, int64_t k
 }
 
 void check_linear_weight(const Tensor& x, const Parameter& weight) {
-  EASEL_ASSERT(x.dtype() == DType::f32 && weight.shape().rank() >= 2);
+  EASEL_ASSERT(is_activation(x.dtype()) && weight.shape().rank() >= 2);
   EASEL_ASSERT(weight.shape().count() == weight.shape().dim(0) * x.dim(-1) && weight.shape().dim(1) == x.dim(-1));
 }
 
 }  // namespace
+
+Tensor empty(const Device& device, const Shape& shape) { return result(device, shape); }
 
 Tensor conv2d(const Tensor& x, const Parameter& weight, const std::optional<Parameter>& bias,
               const Conv2dOptions& options) {
@@ -43,7 +55,7 @@ Tensor conv2d(const Tensor& x, const Parameter& weight, const std::optional<Para
   if (bias) check_vector(*bias, c_out);
   if (options.image_bias) EASEL_ASSERT(options.image_bias->shape() == Shape({x.dim(0), c_out}));
   if (options.residual) EASEL_ASSERT(options.residual->shape() == out_shape);
-  Tensor out = Tensor::empty(x.device(), out_shape);
+  Tensor out = result(x.device(), out_shape);
   x.device().backend().conv2d(x, weight, pointer(bias), options, out);
   return out;
 }
@@ -55,7 +67,7 @@ Tensor linear(const Tensor& x, const Parameter& weight, const std::optional<Para
   const Shape out_shape = with_last(x.shape(), d_out);
   if (bias) check_vector(*bias, d_out);
   if (options.residual) EASEL_ASSERT(options.residual->count() == out_shape.count());
-  Tensor out = Tensor::empty(x.device(), out_shape);
+  Tensor out = result(x.device(), out_shape);
   x.device().backend().linear(x, weight, pointer(bias), options, out);
   return out;
 }
@@ -65,7 +77,7 @@ Tensor linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& b
   const int64_t d_both = weight.shape().dim(0);
   EASEL_ASSERT(d_both % 2 == 0);
   check_vector(bias, d_both);
-  Tensor out = Tensor::empty(x.device(), with_last(x.shape(), d_both / 2));
+  Tensor out = result(x.device(), with_last(x.shape(), d_both / 2));
   x.device().backend().linear_geglu(x, weight, bias, out);
   return out;
 }
@@ -74,7 +86,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   EASEL_ASSERT(q.shape().rank() == 3 && k.shape() == v.shape() && k.shape().rank() == 3);
   EASEL_ASSERT(q.dim(0) == k.dim(0) && q.dim(2) == k.dim(2) && q.dim(2) % options.heads == 0);
   EASEL_ASSERT(!options.causal || q.dim(1) == k.dim(1));
-  Tensor out = Tensor::empty(q.device(), q.shape());
+  Tensor out = result(q.device(), q.shape());
   q.device().backend().attention(q, k, v, options, out);
   return out;
 }
@@ -84,7 +96,7 @@ Tensor group_norm(const Tensor& x, const Parameter& weight, const Parameter& bia
   EASEL_ASSERT(x.shape().rank() >= 2 && x.dim(-1) % groups == 0);
   check_vector(weight, x.dim(-1));
   check_vector(bias, x.dim(-1));
-  Tensor out = Tensor::empty(x.device(), x.shape());
+  Tensor out = result(x.device(), x.shape());
   x.device().backend().group_norm(x, weight, bias, groups, epsilon, activation, out);
   return out;
 }
@@ -125,29 +137,28 @@ void scale_shift_into(const Tensor& x, const Tensor& scales, Activation activati
 Tensor layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, float epsilon) {
   check_vector(weight, x.dim(-1));
   check_vector(bias, x.dim(-1));
-  Tensor out = Tensor::empty(x.device(), x.shape());
+  Tensor out = result(x.device(), x.shape());
   x.device().backend().layer_norm(x, weight, bias, epsilon, out);
   return out;
 }
 
 Tensor embedding(const Tensor& ids, const Parameter& table) {
   EASEL_ASSERT(ids.dtype() == DType::i32 && ids.shape().rank() == 2 && table.shape().rank() == 2);
-  EASEL_ASSERT(
-      std::ranges::all_of(ids.data<int32_t>(), [&](int32_t id) { return id >= 0 && id < table.shape().dim(0); }));
-  Tensor out = Tensor::empty(ids.device(), {ids.dim(0), ids.dim(1), table.shape().dim(1)});
+  EASEL_ASSERT(std::ranges::all_of(ids.integers(), [&](int32_t id) { return id >= 0 && id < table.shape().dim(0); }));
+  Tensor out = result(ids.device(), {ids.dim(0), ids.dim(1), table.shape().dim(1)});
   ids.device().backend().embedding(ids, table, out);
   return out;
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
-  Tensor out = Tensor::empty(x.device(), x.shape());
+  Tensor out = result(x.device(), x.shape());
   x.device().backend().activate(x, activation, out);
   return out;
 }
 
 Tensor upsample_nearest_2x(const Tensor& x) {
   EASEL_ASSERT(x.shape().rank() == 4);
-  Tensor out = Tensor::empty(x.device(), {x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3)});
+  Tensor out = moved(x, {x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3)});
   upsample_nearest_2x_into(x, out);
   return out;
 }
@@ -158,13 +169,13 @@ void upsample_nearest_2x_into(const Tensor& x, Tensor& out) {
 }
 
 void copy_into(const Tensor& x, Tensor& out) {
-  EASEL_ASSERT(x.shape() == out.shape() && x.dtype() == out.dtype());
+  EASEL_ASSERT(x.shape() == out.shape() && is_activation(x.dtype()) && is_activation(out.dtype()));
   x.device().backend().copy(x, out);
 }
 
 Tensor resize(const Tensor& x, int64_t rows, int64_t columns, const ResizeOptions& options) {
   EASEL_ASSERT(x.shape().rank() == 4 && x.dim(1) > 0 && x.dim(2) > 0 && rows > 0 && columns > 0);
-  Tensor out = Tensor::empty(x.device(), {x.dim(0), rows, columns, x.dim(3)});
+  Tensor out = moved(x, {x.dim(0), rows, columns, x.dim(3)});
   x.device().backend().resize(x, options, out);
   return out;
 }
@@ -175,14 +186,15 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   EASEL_ASSERT(std::max({padding.top, padding.bottom, padding.left, padding.right}) < kernel);
   const int64_t rows = output_size(x.dim(1), padding.top, padding.bottom, kernel, stride);
   const int64_t columns = output_size(x.dim(2), padding.left, padding.right, kernel, stride);
-  Tensor out = Tensor::empty(x.device(), {x.dim(0), rows, columns, x.dim(3)});
+  Tensor out = moved(x, {x.dim(0), rows, columns, x.dim(3)});
   x.device().backend().max_pool(x, options, out);
   return out;
 }
 
 Tensor concat_channels(const Tensor& a, const Tensor& b) {
   EASEL_ASSERT(with_last(a.shape(), 1) == with_last(b.shape(), 1));
-  Tensor out = Tensor::empty(a.device(), with_last(a.shape(), a.dim(-1) + b.dim(-1)));
+  const Shape shape = with_last(a.shape(), a.dim(-1) + b.dim(-1));
+  Tensor out = a.dtype() == b.dtype() ? moved(a, shape) : result(a.device(), shape);
   a.device().backend().concat_channels(a, b, out);
   return out;
 }
@@ -202,10 +214,19 @@ Tensor concat_batch(const Tensor& a, const Tensor& b) {
 namespace easel {
 namespace {
 
+// Arithmetic is of f32 as soon as one operand is: latents and noise stay precise whatever a network computes in.
+Tensor arithmetic_result(const Tensor& like, bool has_f32) {
+  return Tensor::empty(like.device(), like.shape(), has_f32 ? DType::f32 : like.dtype());
+}
+
 Tensor combine_terms(std::span<const Term> terms, float constant) {
   const Tensor& first = *terms.front().tensor;
-  for (const Term& term : terms) EASEL_ASSERT(term.tensor->shape() == first.shape());
-  Tensor out = Tensor::empty(first.device(), first.shape());
+  bool has_f32 = false;
+  for (const Term& term : terms) {
+    EASEL_ASSERT(term.tensor->shape() == first.shape());
+    has_f32 = has_f32 || term.tensor->dtype() == DType::f32;
+  }
+  Tensor out = arithmetic_result(first, has_f32);
   first.device().backend().combine(terms, constant, out);
   return out;
 }
@@ -222,7 +243,7 @@ Tensor operator-(const Tensor& x) { return ops::combine({{-1.0f, &x}}); }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
   EASEL_ASSERT(a.shape() == b.shape());
-  Tensor out = Tensor::empty(a.device(), a.shape());
+  Tensor out = arithmetic_result(a, a.dtype() == DType::f32 || b.dtype() == DType::f32);
   a.device().backend().multiply(a, b, out);
   return out;
 }
@@ -232,7 +253,7 @@ Tensor ops::combine(std::initializer_list<Term> terms, float constant) {
 }
 
 Tensor ops::clamp(const Tensor& x, float low, float high) {
-  Tensor out = Tensor::empty(x.device(), x.shape());
+  Tensor out = arithmetic_result(x, x.dtype() == DType::f32);
   x.device().backend().clamp(x, low, high, out);
   return out;
 }

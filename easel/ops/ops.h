@@ -13,6 +13,9 @@
 
 namespace easel::ops {
 
+// A place for results of the operations below, of the type that the device computes in; not initialised.
+Tensor empty(const Device& device, const Shape& shape);
+
 // x [n, h, w, c_in], weight [c_out, c_in, kh, kw], bias [c_out] -> [n, h', w', c_out]
 Tensor conv2d(const Tensor& x, const Parameter& weight, const std::optional<Parameter>& bias,
               const Conv2dOptions& options = {});
@@ -60,7 +63,7 @@ inline Tensor silu(const Tensor& x) { return activate(x, Activation::silu); }
 Tensor upsample_nearest_2x(const Tensor& x);
 void upsample_nearest_2x_into(const Tensor& x, Tensor& out);
 
-// x -> out, of the same shape: a part of a larger tensor
+// x -> out, of the same shape: a part of a larger tensor, or of another type
 void copy_into(const Tensor& x, Tensor& out);
 
 // Interpolated between the nearest 2x2 (bilinear) or 4x4 (bicubic) pixels, edge pixels repeated outwards; shrinking

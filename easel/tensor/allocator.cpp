@@ -9,7 +9,6 @@
 namespace easel {
 namespace {
 
-constexpr uint64_t kMaxCachedBytes = 768 << 20;
 constexpr uint64_t kMaxBlockBytes = uint64_t{1} << 56;  // beyond any address space; sums stay in 64 bits
 
 // Sizes are rounded up so that nearly equal tensors share blocks: whole pages, and 1/8 of the leading power of two.
@@ -51,9 +50,9 @@ std::byte* HostAllocator::allocate(uint64_t bytes) {
     }
     if (block == nullptr) {
       throw Error(ErrorCode::out_of_memory,
-                  "the system refuses {} more memory for tensors, {} are in use; use a smaller size or batch, or close "
-                  "other programs",
-                  format_bytes(wanted), format_bytes(in_use_bytes_));
+                  "{} refuses {} more memory for tensors, {} are in use; use a smaller size or batch, or close other "
+                  "programs",
+                  owner(), format_bytes(wanted), format_bytes(in_use_bytes_));
     }
     blocks_.emplace(block, wanted);
     in_use_bytes_ += wanted;
@@ -70,7 +69,7 @@ void HostAllocator::release(std::byte* address, uint64_t /*bytes*/) {
   cached_bytes_ += found->second;
   cached_.emplace(found->second, address);
   blocks_.erase(found);
-  if (cached_bytes_ > kMaxCachedBytes) trim_locked(kMaxCachedBytes);
+  if (cached_bytes_ > max_cached_bytes_) trim_locked(max_cached_bytes_);
   if (budget_bytes_) keep_within(*budget_bytes_, 0);
 }
 
@@ -108,6 +107,14 @@ uint64_t HostAllocator::held_bytes() const {
 std::byte* HostAllocator::map(uint64_t bytes) { return map_pages(bytes); }
 
 void HostAllocator::unmap(std::byte* address, uint64_t bytes) { unmap_pages(address, bytes); }
+
+void HostAllocator::write(std::byte* to, std::span<const std::byte> host) { std::ranges::copy(host, to); }
+
+void HostAllocator::read(const std::byte* from, std::span<std::byte> host) {
+  std::copy_n(from, host.size(), host.begin());
+}
+
+void HostAllocator::copy(const std::byte* from, std::byte* to, uint64_t bytes) { std::copy_n(from, bytes, to); }
 
 uint64_t HostAllocator::bytes_in_use() const {
   const std::lock_guard lock(mutex_);

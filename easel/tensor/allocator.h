@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 
 namespace easel {
 
@@ -21,6 +22,16 @@ class Allocator {
   virtual uint64_t bytes_in_use() const = 0;
   virtual uint64_t peak_bytes() const = 0;
 
+  // What the device itself could still give, if its memory is not the machine's.
+  virtual std::optional<uint64_t> available_bytes() const { return std::nullopt; }
+
+  // Whether programs may touch this memory. If not, they reach it by the three functions below, which take their turn
+  // after everything that the device was asked to compute before; the first two return when they are done.
+  virtual bool is_host() const = 0;
+  virtual void write(std::byte* to, std::span<const std::byte> host) = 0;
+  virtual void read(const std::byte* from, std::span<std::byte> host) = 0;
+  virtual void copy(const std::byte* from, std::byte* to, uint64_t bytes) = 0;  // both of this allocator
+
   // From now on blocks that are not in use are given back as soon as all blocks would take more than `bytes`. What is
   // in use may take more: that is what the limit is for. Nothing: as many are kept as pay.
   virtual void set_budget(std::optional<uint64_t> bytes) = 0;
@@ -30,7 +41,10 @@ class Allocator {
 // pages again and again. Thread-safe.
 class HostAllocator : public Allocator {
  public:
-  explicit HostAllocator(uint64_t limit_bytes = std::numeric_limits<uint64_t>::max()) : limit_bytes_(limit_bytes) {}
+  // max_cached_bytes: of blocks that are kept for later
+  explicit HostAllocator(uint64_t limit_bytes = std::numeric_limits<uint64_t>::max(),
+                         uint64_t max_cached_bytes = 768 << 20)
+      : limit_bytes_(limit_bytes), max_cached_bytes_(max_cached_bytes) {}
   HostAllocator(const HostAllocator&) = delete;
   HostAllocator& operator=(const HostAllocator&) = delete;
   ~HostAllocator() override { HostAllocator::trim(); }
@@ -40,6 +54,10 @@ class HostAllocator : public Allocator {
   uint64_t bytes_in_use() const override;
   uint64_t peak_bytes() const override;
   void set_budget(std::optional<uint64_t> bytes) override;
+  bool is_host() const override { return true; }
+  void write(std::byte* to, std::span<const std::byte> host) override;
+  void read(const std::byte* from, std::span<std::byte> host) override;
+  void copy(const std::byte* from, std::byte* to, uint64_t bytes) override;
 
   void trim();                  // gives all unused blocks back to the system
   uint64_t held_bytes() const;  // in use and kept for later
@@ -48,6 +66,7 @@ class HostAllocator : public Allocator {
   // Where blocks come from: nullptr if there is none.
   virtual std::byte* map(uint64_t bytes);
   virtual void unmap(std::byte* address, uint64_t bytes);
+  virtual const char* owner() const { return "the system"; }  // who refuses them
 
  private:
   std::byte* take_cached(uint64_t block_bytes);
@@ -55,6 +74,7 @@ class HostAllocator : public Allocator {
   void keep_within(uint64_t bytes, uint64_t wanted);
 
   const uint64_t limit_bytes_;
+  const uint64_t max_cached_bytes_;
   std::optional<uint64_t> budget_bytes_;
   mutable std::mutex mutex_;
   std::multimap<uint64_t, std::byte*> cached_;  // block size -> block

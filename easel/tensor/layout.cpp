@@ -3,10 +3,10 @@
 namespace easel {
 
 Tensor from_nchw(const Device& device, int64_t n, int64_t c, int64_t h, int64_t w, std::span<const float> values) {
-  Tensor out = Tensor::empty(device, {n, h, w, c});
-  EASEL_ASSERT(static_cast<int64_t>(values.size()) == out.count());
+  EASEL_ASSERT(static_cast<int64_t>(values.size()) == n * c * h * w);
   const int64_t pixels = h * w;
-  float* to = out.data().data();
+  std::vector<float> out(values.size());
+  float* to = out.data();
   for (int64_t image = 0; image < n; ++image) {
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
       for (int64_t channel = 0; channel < c; ++channel) {
@@ -14,7 +14,7 @@ Tensor from_nchw(const Device& device, int64_t n, int64_t c, int64_t h, int64_t 
       }
     }
   }
-  return out;
+  return Tensor::from(device, {n, h, w, c}, std::span<const float>(out));
 }
 
 std::vector<float> to_nchw(const Tensor& x) {
@@ -22,7 +22,8 @@ std::vector<float> to_nchw(const Tensor& x) {
   const int64_t pixels = x.dim(1) * x.dim(2);
   const int64_t c = x.dim(3);
   std::vector<float> out(static_cast<size_t>(x.count()));
-  const float* from = x.data().data();
+  const std::vector<float> values = x.values();
+  const float* from = values.data();
   for (int64_t image = 0; image < x.dim(0); ++image) {
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
       for (int64_t channel = 0; channel < c; ++channel) {

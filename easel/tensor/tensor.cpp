@@ -1,7 +1,6 @@
 #include "easel/tensor/tensor.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 namespace easel {
@@ -21,21 +20,25 @@ Tensor Tensor::empty(const Device& device, Shape shape, DType dtype) {
 
 Tensor Tensor::zeros(const Device& device, Shape shape) {
   Tensor out = empty(device, shape);
-  std::ranges::fill(out.data(), 0.0f);
+  if (device.allocator().is_host()) {
+    std::ranges::fill(out.data(), 0.0f);
+  } else {
+    out.write(std::vector<std::byte>(out.size_bytes()));
+  }
   return out;
 }
 
 Tensor Tensor::from(const Device& device, Shape shape, std::span<const float> values) {
   EASEL_ASSERT(static_cast<int64_t>(values.size()) == shape.count());
   Tensor out = empty(device, shape);
-  std::ranges::copy(values, out.data().begin());
+  out.write(std::as_bytes(values));
   return out;
 }
 
 Tensor Tensor::from(const Device& device, Shape shape, std::span<const int32_t> values) {
   EASEL_ASSERT(static_cast<int64_t>(values.size()) == shape.count());
   Tensor out = empty(device, shape, DType::i32);
-  std::ranges::copy(values, out.data<int32_t>().begin());
+  out.write(std::as_bytes(values));
   return out;
 }
 
@@ -54,13 +57,34 @@ Tensor Tensor::slice(int64_t begin, int64_t end) const {
 
 Tensor Tensor::clone() const {
   Tensor out = empty(device(), shape_, dtype_);
-  std::memcpy(out.address_, address_, static_cast<size_t>(count_ * size_of(dtype_)));
+  device().allocator().copy(address_, out.address_, size_bytes());
   return out;
 }
 
+void Tensor::read(std::span<std::byte> host) const {
+  EASEL_ASSERT(host.size() == size_bytes());
+  device().allocator().read(address_, host);
+}
+
 std::vector<float> Tensor::values() const {
-  const auto span = data();
-  return {span.begin(), span.end()};
+  if (dtype_ == DType::f32 && device().allocator().is_host()) return {data().begin(), data().end()};
+  std::vector<float> out(static_cast<size_t>(count_));
+  if (dtype_ == DType::f32) {
+    read(std::as_writable_bytes(std::span(out)));
+    return out;
+  }
+  EASEL_ASSERT(dtype_ == DType::f16 || dtype_ == DType::bf16);
+  std::vector<std::byte> bytes(size_bytes());
+  read(bytes);
+  convert_to_f32(dtype_, bytes, out);
+  return out;
+}
+
+std::vector<int32_t> Tensor::integers() const {
+  EASEL_ASSERT(dtype_ == DType::i32);
+  std::vector<int32_t> out(static_cast<size_t>(count_));
+  read(std::as_writable_bytes(std::span(out)));
+  return out;
 }
 
 }  // namespace easel

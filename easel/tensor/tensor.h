@@ -31,18 +31,23 @@ class Tensor {
   Tensor slice(int64_t begin, int64_t end) const;  // rows [begin, end) of the outermost dimension, the same memory
   Tensor clone() const;                            // a copy with memory of its own
 
-  // Elements in memory order; host devices only, T must match the dtype.
+  // Elements in memory order; where programs may touch the device's memory only, and T must match the dtype.
   template <typename T = float>
   std::span<T> data() {
-    check_type(sizeof(T));
+    check_access(sizeof(T));
     return {reinterpret_cast<T*>(address_), static_cast<size_t>(count_)};
   }
   template <typename T = float>
   std::span<const T> data() const {
-    check_type(sizeof(T));
+    check_access(sizeof(T));
     return {reinterpret_cast<const T*>(address_), static_cast<size_t>(count_)};
   }
-  std::vector<float> values() const;  // a copy on the host, f32 tensors
+  // Where the elements lie, for backends: memory of the device.
+  std::byte* address() const { return address_; }
+
+  // Copies on the host, from any device.
+  std::vector<float> values() const;      // of f32, f16 and bf16
+  std::vector<int32_t> integers() const;  // of i32
 
  private:
   struct Storage {
@@ -58,7 +63,13 @@ class Tensor {
 
   Tensor(std::shared_ptr<Storage> storage, std::byte* address, Shape shape, DType dtype)
       : storage_(std::move(storage)), address_(address), shape_(shape), count_(shape.count()), dtype_(dtype) {}
-  void check_type(size_t element_bytes) const { EASEL_ASSERT(static_cast<int64_t>(element_bytes) == size_of(dtype_)); }
+  void check_access(size_t element_bytes) const {
+    EASEL_ASSERT(storage_->device.kind() == DeviceKind::cpu);
+    EASEL_ASSERT(static_cast<int64_t>(element_bytes) == size_of(dtype_));
+  }
+  uint64_t size_bytes() const { return static_cast<uint64_t>(count_ * size_of(dtype_)); }
+  void read(std::span<std::byte> host) const;
+  void write(std::span<const std::byte> host) { device().allocator().write(address_, host); }
 
   std::shared_ptr<Storage> storage_;
   std::byte* address_;

@@ -17,7 +17,7 @@ Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
 }
 
 Tensor copied(const Tensor& x) {
-  Tensor out = Tensor::empty(x.device(), x.shape());
+  Tensor out = ops::empty(x.device(), x.shape());
   ops::copy_into(x, out);
   return out;
 }
@@ -73,7 +73,7 @@ int64_t ConvolvedBands::input_rows(int64_t band) const {
 
 Tensor ConvolvedBands::empty_window(int64_t rows) const {
   const Shape& in = input_.source.shape();
-  return Tensor::empty(device(), {1, rows, in[2] * input_.enlarged, in[3]});
+  return ops::empty(device(), {1, rows, in[2] * input_.enlarged, in[3]});
 }
 
 void ConvolvedBands::read(int64_t band, Tensor& window, int64_t row) {
@@ -149,7 +149,7 @@ ops::ChannelSums sums_of(Bands& bands) {
   return sums;
 }
 
-SummedTensor stored(Bands& bands) { return stored_over(bands, Tensor::empty(bands.device(), bands.shape())); }
+SummedTensor stored(Bands& bands) { return stored_over(bands, ops::empty(bands.device(), bands.shape())); }
 
 SummedTensor stored_over(Bands& bands, Tensor storage) {
   std::optional<ops::ChannelSums> sums;

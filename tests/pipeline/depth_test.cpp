@@ -135,7 +135,8 @@ TEST(DepthForLatent, OfAPictureReachesFromFarToNear) {
   const DepthNetwork network(depth_weights(weights, *checkpoint));
   const Tensor depth = depth_for_latent(network, scene(), cpu_device(), 8, 12);
   ASSERT_EQ(depth.shape(), Shape({1, 8, 12, 1}));
-  const auto [farthest, nearest] = std::minmax_element(depth.data().begin(), depth.data().end());
+  const std::vector<float> values = depth.values();
+  const auto [farthest, nearest] = std::minmax_element(values.begin(), values.end());
   EXPECT_EQ(*farthest, -1.0f);
   EXPECT_EQ(*nearest, 1.0f);
 }

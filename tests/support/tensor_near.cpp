@@ -37,7 +37,7 @@ double tolerance(DType dtype, int64_t reduction_length) {
     return ::testing::AssertionFailure() << "shape " << actual.shape().text() << ", expected "
                                          << expected.shape().text();
   }
-  return near(actual.data(), expected.data(), tolerance);
+  return near(std::span<const float>(actual.values()), std::span<const float>(expected.values()), tolerance);
 }
 
 }  // namespace easel::testing
