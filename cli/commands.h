@@ -17,6 +17,7 @@ void add_convert_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_models_command(CLI::App& app);
 void add_samplers_command(CLI::App& app);
+void add_devices_command(CLI::App& app);
 void add_watermark_command(CLI::App& app);
 void add_serve_command(CLI::App& app);
 

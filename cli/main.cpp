@@ -86,6 +86,7 @@ int run(int argc, const char* const* argv) {
   add_info_command(app);
   add_models_command(app);
   add_samplers_command(app);
+  add_devices_command(app);
   add_watermark_command(app);
   add_serve_command(app);
   app.footer("'easel COMMAND --help' tells the options of a command.");

@@ -1,6 +1,7 @@
 #include "cli/model_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -23,9 +24,14 @@ constexpr const char* kModelGroup = "Model";
 constexpr const char* kMachineGroup = "Machine";
 
 Precision precision_of(const ModelArgs& args) {
-  if (args.precision.empty() || args.precision == "full" || args.precision == "autocast") return Precision::full;
-  if (args.precision == "int8") return Precision::int8;
-  throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full, autocast or int8", args.precision);
+  constexpr std::array kPrecisions = {std::pair{"", Precision::automatic}, std::pair{"autocast", Precision::automatic},
+                                      std::pair{"full", Precision::full},  std::pair{"f16", Precision::f16},
+                                      std::pair{"bf16", Precision::bf16},  std::pair{"int8", Precision::int8}};
+  for (const auto& [name, precision] : kPrecisions) {
+    if (args.precision == name) return precision;
+  }
+  throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full, autocast, f16, bf16 or int8",
+              args.precision);
 }
 
 }  // namespace
@@ -51,7 +57,8 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
   add_machine_options(command, args);
   command
       .add_option("--precision", args.precision,
-                  "full, int8 (faster with VNNI, images differ a little) or autocast: the same as full on a processor")
+                  "autocast (f16 on a card, full on a processor), full, f16 or bf16 (on a card), or int8 (on a "
+                  "processor; faster with VNNI, images differ a little)")
       ->type_name("KIND")
       ->group(kMachineGroup);
 }
@@ -64,7 +71,7 @@ void add_preview_option(CLI::App& command, ModelArgs& args) {
 
 void add_machine_options(CLI::App& command, ModelArgs& args) {
   const std::string machine = kMachineGroup;
-  command.add_option("--device", args.device, "What computes: cpu")
+  command.add_option("--device", args.device, "What computes: cpu, cuda:0, ..., or auto: a card if there is one")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(machine);
@@ -97,7 +104,12 @@ PipelineOptions pipeline_options(const ModelArgs& args) {
 }
 
 std::string precision_note(const ModelArgs& args) {
-  if (args.precision == "autocast") {
+  const auto has_card = [] {
+    const std::vector<DeviceInfo> devices = list_devices().devices;
+    return std::any_of(devices.begin() + 1, devices.end(),
+                       [](const DeviceInfo& device) { return device.unusable_because.empty(); });
+  };
+  if (args.precision == "autocast" && (args.device == "cpu" || (args.device == "auto" && !has_card()))) {
     return "note: --precision autocast: a processor computes in full precision (f32)";
   }
   if (args.precision == "int8" && !int8_is_fast()) {

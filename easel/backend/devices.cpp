@@ -1,39 +1,150 @@
 #include "easel/backend/devices.h"
 
+#include <charconv>
+
+#include "easel/backend/card_planning.h"
 #include "easel/backend/cpu/cpu_backend.h"
 #include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int8_dot.h"
 #include "easel/backend/cpu/matmul_rate.h"
 #include "easel/backend/cpu/planning_backend.h"
+#include "easel/backend/plugin.h"
 #include "easel/base/error.h"
+#include "easel/base/log.h"
 #include "easel/base/system.h"
 
 namespace easel {
+namespace {
+
+constexpr std::string_view kCuda = "cuda";
+
+int threads_or_all(int threads) { return threads > 0 ? threads : processor_count(); }
+
+// The number of "cuda:N", 0 of "cuda"; nothing of another name.
+std::optional<int> card_index(std::string_view name) {
+  if (name == kCuda) return 0;
+  if (!name.starts_with("cuda:") || name.size() == kCuda.size() + 1) return std::nullopt;
+  const std::string_view digits = name.substr(kCuda.size() + 1);
+  int index = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+  if (failure != std::errc() || end != digits.data() + digits.size() || index < 0) return std::nullopt;
+  return index;
+}
+
+// The first card that can be used. Where there is none, who asked for no card in particular is not bothered.
+std::optional<int> first_usable_card() {
+  try {
+    const std::vector<CardInfo> cards = cuda_plugin().cards();
+    for (size_t i = 0; i < cards.size(); ++i) {
+      if (cards[i].unusable_because.empty()) return static_cast<int>(i);
+      log::debug("cuda:{} ({}) is not used: {}", i, cards[i].name, cards[i].unusable_because);
+    }
+  } catch (const Error& reason) {
+    log::debug("no CUDA device is used: {}", reason.what());
+  }
+  return std::nullopt;
+}
+
+std::shared_ptr<const Device> make_device(DeviceKind kind, std::string name, std::unique_ptr<Allocator> allocator,
+                                          std::shared_ptr<Backend> backend, const DeviceOptions& options) {
+  if (options.profile) backend = make_profiling_backend(std::move(backend), options.profile);
+  return std::make_shared<const Device>(kind, std::move(name), std::move(allocator), std::move(backend));
+}
+
+std::shared_ptr<const Device> open_cpu(const DeviceOptions& options) {
+  if (options.activation_type.value_or(DType::f32) != DType::f32) {
+    throw Error(ErrorCode::invalid_request, "a processor computes in F32, not in {}; choose --precision full",
+                name_of(*options.activation_type));
+  }
+  cpu::apply_instruction_limit();
+  return make_device(DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes),
+                     std::make_shared<cpu::CpuBackend>(threads_or_all(options.threads), options.int8_weights), options);
+}
+
+std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options) {
+  if (options.int8_weights) {
+    throw Error(ErrorCode::invalid_request,
+                "products of 8-bit integers are computed on a processor only; leave out --precision int8 or take "
+                "--device cpu");
+  }
+  const DevicePlugin& plugin = cuda_plugin();
+  const std::vector<CardInfo> cards = plugin.cards();
+  if (static_cast<size_t>(index) >= cards.size()) {
+    throw Error(ErrorCode::device_failure, "there is no device cuda:{}, {}; 'easel devices' lists what there is", index,
+                cards.empty() ? "no CUDA device was found" : fmt::format("the last one is cuda:{}", cards.size() - 1));
+  }
+  const CardInfo& card = cards[static_cast<size_t>(index)];
+  if (!card.unusable_because.empty()) {
+    throw Error(ErrorCode::device_failure, "cuda:{} ({}) cannot be used: {}", index, card.name, card.unusable_because);
+  }
+  OpenedCard opened = plugin.open(
+      {.index = index, .activation_type = options.activation_type, .memory_limit_bytes = options.memory_limit_bytes});
+  return make_device(DeviceKind::cuda, fmt::format("cuda:{}", index), std::move(opened.allocator),
+                     std::move(opened.backend), options);
+}
+
+DeviceInfo describe_cpu() {
+  const MemoryInfo memory = memory_info();
+  const int processors = processor_count();
+  return {.name = "cpu",
+          .title = processor_name(),
+          .details = fmt::format("{} processor{}; {}", processors, processors == 1 ? "" : "s", cpu::instruction_sets()),
+          .total_bytes = memory.total_bytes,
+          .free_bytes = memory.available_bytes};
+}
+
+}  // namespace
 
 std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
-  if (options.name != "cpu") {
-    throw Error(ErrorCode::invalid_request, "device '{}' is unknown, expected cpu", options.name);
-  }
   if (options.threads < 0 || options.threads > 1024) {
     throw Error(ErrorCode::invalid_request, "{} threads asked for, expected 1 to 1024, or 0 for all processors",
                 options.threads);
   }
-  cpu::apply_instruction_limit();
-  const int threads = options.threads > 0 ? options.threads : processor_count();
-  std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads, options.int8_weights);
-  if (options.profile) backend = make_profiling_backend(std::move(backend), options.profile);
-  return std::make_shared<const Device>(
-      DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes), std::move(backend));
+  if (options.name == "cpu") return open_cpu(options);
+  if (options.name == "auto") {
+    const std::optional<int> card = options.int8_weights ? std::nullopt : first_usable_card();
+    return card ? open_card(*card, options) : open_cpu(options);
+  }
+  if (const std::optional<int> index = card_index(options.name)) return open_card(*index, options);
+  throw Error(ErrorCode::invalid_request, "device '{}' is unknown, expected auto, cpu or cuda:0, cuda:1, ...",
+              options.name);
+}
+
+DeviceList list_devices() {
+  DeviceList list{.devices = {describe_cpu()}};
+  try {
+    const std::vector<CardInfo> cards = cuda_plugin().cards();
+    for (size_t i = 0; i < cards.size(); ++i) {
+      list.devices.push_back({.name = fmt::format("cuda:{}", i),
+                              .title = cards[i].name,
+                              .details = cards[i].details,
+                              .total_bytes = cards[i].total_bytes,
+                              .free_bytes = cards[i].free_bytes,
+                              .unusable_because = cards[i].unusable_because});
+    }
+    if (cards.empty()) list.no_cards_because = "the NVIDIA driver finds no card";
+  } catch (const Error& reason) {
+    list.no_cards_because = reason.what();
+  }
+  return list;
 }
 
 bool int8_is_fast() { return cpu::int8_variants().front().is_fast; }
 
-double matmul_gflops(int threads) { return cpu::matmul_gflops(threads > 0 ? threads : processor_count()); }
-PlanningDevice open_planning_device(int threads, std::function<bool(std::string_view)> int8_weights) {
+double matmul_gflops(int threads) { return cpu::matmul_gflops(threads_or_all(threads)); }
+
+PlanTarget::PlanTarget(const Device& device, int threads_or_all)
+    : threads(threads_or_all), kind(device.kind()), activation_type(device.backend().activation_type()) {}
+
+PlanningDevice open_planning_device(const PlanTarget& target, std::function<bool(std::string_view)> int8_weights) {
   auto allocator = std::make_unique<CountingAllocator>();
   CountingAllocator& memory = *allocator;
-  auto backend = std::make_shared<cpu::PlanningBackend>(threads > 0 ? threads : processor_count(),
-                                                        std::move(int8_weights), memory);
+  std::shared_ptr<Backend> backend;
+  if (target.kind == DeviceKind::cuda) {
+    backend = std::make_shared<CardPlanningBackend>(target.activation_type);
+  } else {
+    backend = std::make_shared<cpu::PlanningBackend>(threads_or_all(target.threads), std::move(int8_weights), memory);
+  }
   return {std::make_shared<const Device>(DeviceKind::cpu, "plan", std::move(allocator), std::move(backend)), memory};
 }
 

@@ -73,7 +73,7 @@ struct DepthEstimator::State {
 MemoryPlan DepthEstimator::State::plan_for(Size image) {
   const auto pixels = static_cast<uint64_t>(image.width_px * image.height_px);
   const NetworkTrial trial(
-      options.threads,
+      PlanTarget(*device, options.threads),
       {.subject = fmt::format("the depth of a picture of {}x{} pixels", image.width_px, image.height_px),
        .cure = "a smaller or less oblong picture",
        .weight_bytes = depth_weight_bytes(*checkpoint),

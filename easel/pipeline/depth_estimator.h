@@ -17,8 +17,8 @@ namespace easel {
 
 struct DepthOptions {
   std::filesystem::path checkpoint;  // SD 2 depth, or a file of its depth network alone
-  std::string device = "cpu";
-  int threads = 0;  // 0: all processors
+  std::string device = "auto";       // as PipelineOptions::device
+  int threads = 0;                   // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
   bool low_memory = false;  // as PipelineOptions::low_memory
 };

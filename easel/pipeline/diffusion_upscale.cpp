@@ -62,9 +62,9 @@ TileGrid DiffusionUpscale::plan(Size image) {
   };
   const TileGrid grid = plan_tiles(image, [&](int64_t rows, int64_t columns) {
     const JobSize job = job_of(rows, columns);
-    return smallest_memory(ModelTrial(model_, job, threads()));
+    return smallest_memory(ModelTrial(model_, job, target()));
   });
-  const MemoryPlan plan = plan_memory(model_, job_of(grid.rows().tile, grid.columns().tile), allowance(), threads());
+  const MemoryPlan plan = plan_memory(model_, job_of(grid.rows().tile, grid.columns().tile), allowance(), target());
   note(plan);
   stage_memory_.keep_to(plan);
   return grid;

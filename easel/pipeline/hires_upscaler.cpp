@@ -90,17 +90,17 @@ Size HiresUpscaler::made_of(Size small, Size size) const {
 }
 
 // The last time, the network sees the largest image.
-uint64_t HiresUpscaler::least_bytes(Size small, Size size, int threads) const {
+uint64_t HiresUpscaler::least_bytes(Size small, Size size, const PlanTarget& target) const {
   if (!network_) return 0;
   const Size made = made_of(small, size);
   if (made == small) return 0;
   const int64_t scale = network_->network().config().scale();
-  return smallest_memory(*network_, {made.width_px / scale, made.height_px / scale}, threads);
+  return smallest_memory(*network_, {made.width_px / scale, made.height_px / scale}, target);
 }
 
 Image HiresUpscaler::operator()(const Image& small, Size size, UpscaleMemory memory, const Callbacks& callbacks) {
   if (!network_) return resize(small, size, filter_.value_or(ResizeFilter::lanczos));
-  memory.limit_bytes = std::max(memory.limit_bytes, least_bytes(small.size(), size, memory.threads));
+  memory.limit_bytes = std::max(memory.limit_bytes, least_bytes(small.size(), size, memory.target));
   const Size made = made_of(small.size(), size);
   Image image = small;
   while (image.size() != made) {

@@ -28,7 +28,7 @@ class HiresUpscaler {
   bool enlarges_images() const { return network_ || filter_; }
 
   // What it takes at the least, beside the model, to make `size` of an image of `small`.
-  uint64_t least_bytes(Size small, Size size, int threads) const;
+  uint64_t least_bytes(Size small, Size size, const PlanTarget& target) const;
 
   // A network is applied until the image is large enough, as AUTOMATIC1111 does; Lanczos brings it to `size`.
   // memory: beside the model's, raised to least_bytes(). callbacks: told of tiles; may cancel.

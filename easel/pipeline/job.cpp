@@ -161,11 +161,10 @@ MemoryPlan Job::memory_for(const Request& request) const {
       .cache_branch = used_cache_branch(request, workshop_.model.unet().config()),
       .loras = workshop_.model.lora_need(loras_),
       .controls = control_nets_,
-      .decoding_bytes =
-          enlarges ? hires_upscaler_->least_bytes(size_of(request), size_of(last), workshop_.threads) : 0};
+      .decoding_bytes = enlarges ? hires_upscaler_->least_bytes(size_of(request), size_of(last), workshop_.target) : 0};
   const MemoryAllowance allowance =
       memory_allowance(workshop_.memory_limit_bytes, workshop_.low_memory, workshop_.device);
-  return plan_memory(workshop_.model, size, allowance, workshop_.threads);
+  return plan_memory(workshop_.model, size, allowance, workshop_.target);
 }
 
 void Job::keep_to(const MemoryPlan& plan) {
@@ -200,7 +199,7 @@ void Job::find_parameterization() {
 
 void Job::apply_loras() {
   const Timed timed(result_.times.text);
-  if (workshop_.model.set_loras(loras_, workshop_.device, [this] { stop_if_cancelled(); })) workshop_.prompts.forget();
+  if (workshop_.model.set_loras(loras_, *workshop_.host, [this] { stop_if_cancelled(); })) workshop_.prompts.forget();
   lora_hashes_ = workshop_.adapters->loras.hashes(workshop_.adapters->shelf, loras_of(request_));
 }
 

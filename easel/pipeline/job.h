@@ -33,8 +33,9 @@ struct Workshop {
   uint64_t memory_limit_bytes;
   JobAdapters* adapters = nullptr;  // nullptr: none, for an upscaler
   bool low_memory = false;
-  int threads = 0;
+  PlanTarget target = {};
   std::span<const std::filesystem::path> upscalers = {};  // for the hires fix, beside those of model_folders()
+  const Device* host = nullptr;                           // whose memory merged weights take
 };
 
 class Job {

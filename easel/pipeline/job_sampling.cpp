@@ -55,9 +55,12 @@ StartingPoint Job::start_second_pass(const Request& second, const Tensor& latent
       .on_progress = [this](const JobProgress& tiles) { tell(Stage::upscaling, tiles.step, tiles.steps); },
       .cancel = callbacks_.cancel};
   const auto enlarge = [&](const Image& small) {
-    const uint64_t taken = resident_bytes(), limit = workshop_.memory_limit_bytes;
-    const uint64_t free = std::min(memory_info().available_bytes, limit > taken ? limit - taken : 0);
-    const UpscaleMemory beside{workshop_.device, free, workshop_.low_memory, workshop_.threads};
+    const Allocator& allocator = workshop_.device.allocator();
+    const std::optional<uint64_t> on_card = allocator.available_bytes();
+    const uint64_t taken = on_card ? allocator.bytes_in_use() : resident_bytes(), limit = workshop_.memory_limit_bytes;
+    const uint64_t available = on_card.value_or(memory_info().available_bytes);
+    const uint64_t free = std::min(available, limit > taken ? limit - taken : 0);
+    const UpscaleMemory beside{workshop_.device, free, workshop_.low_memory, workshop_.target};
     Image large = (*hires_upscaler_)(small, target, beside, calls);
     workshop_.device.allocator().set_budget(memory_.plan().budget_of(MemoryStage::decoding));
     return large;
@@ -71,6 +74,7 @@ StartingPoint Job::start_second_pass(const Request& second, const Tensor& latent
 std::vector<Control> Job::controls_for(const Request& pass) {
   const auto estimate_depth = [&](const Image& image) {
     DepthEstimator estimator({.checkpoint = find_depth_model(std::nullopt),
+                              .device = workshop_.device.name(),
                               .memory_limit_bytes = workshop_.memory_limit_bytes,
                               .low_memory = workshop_.low_memory});
     return image_from(mask_from(estimator.estimate(image, callbacks_.cancel).map));

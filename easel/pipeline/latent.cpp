@@ -93,6 +93,7 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
 
 Tensor decode_latent(const Model& model, const Tensor& latent, const BlockObserver& observe) {
   if (model.tiny_decoder() != nullptr) return decode_latent(*model.tiny_decoder(), latent);
+  const RangeScope scope(latent.device(), ValueRange::wide);
   const Tensor pixels = model.vae_decoder()(latent / static_cast<float>(model.scale_factor()), observe);
   if (!is_finite(pixels)) {
     throw Error(ErrorCode::bad_checkpoint,

@@ -38,7 +38,8 @@ std::string describe(const MemoryPlan& plan);
 // The fastest way within what is comfortable, or else the one that takes least. Throws Error out_of_memory with the
 // smallest limit that the job can be done in, what there is and the cure, if that is more than it may take.
 MemoryPlan plan_memory(const MemoryTrial& trial, const MemoryAllowance& allowance);
-MemoryPlan plan_memory(const Model& model, const JobSize& job, const MemoryAllowance& allowance, int threads);
+MemoryPlan plan_memory(const Model& model, const JobSize& job, const MemoryAllowance& allowance,
+                       const PlanTarget& target);
 // The smallest limit that the job can be done in.
 uint64_t smallest_memory(const MemoryTrial& trial);
 

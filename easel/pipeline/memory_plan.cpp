@@ -12,6 +12,7 @@ namespace easel {
 namespace {
 
 constexpr double kShareOfFree = 0.75;           // that a job takes unless a person allows more
+constexpr double kShareOfCard = 0.95;           // the same, of a card's memory
 constexpr uint64_t kProcessBytes = 30'000'000;  // measured: the program and its libraries, beside what the trial counts
 constexpr uint64_t kMarginShare = 20;  // of the trial's peak: pages that come along with those that are read, rounding
 constexpr uint64_t kAddressesBytes = 64'000'000;  // of stacks and code: they count against `ulimit -v`
@@ -22,12 +23,11 @@ std::string megabytes_for(uint64_t bytes) { return fmt::format("{} MB", (bytes +
 uint64_t difference_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 [[noreturn]] void refuse(const MemoryTrial& trial, uint64_t smallest, const MemoryAllowance& allowance) {
-  throw Error(
-      ErrorCode::out_of_memory,
-      "{} needs at least {} of memory, but {} can be had; try {}, a --memory-limit of {} if there is as much, or "
-      "close other programs",
-      trial.subject(), megabytes_for(smallest), format_bytes(std::min(allowance.bytes, allowance.tensor_bytes)),
-      trial.cure(), megabytes_for(smallest));
+  throw Error(ErrorCode::out_of_memory,
+              "{} needs at least {} of {}, but {} can be had; try {}, a --memory-limit of {} if there is as much, or "
+              "close other programs",
+              trial.subject(), megabytes_for(smallest), trial.on_card() ? "the card's memory" : "memory",
+              format_bytes(std::min(allowance.bytes, allowance.tensor_bytes)), trial.cure(), megabytes_for(smallest));
 }
 
 // Chooses for one stage after the other: they do not touch each other once their weights are given back.
@@ -145,7 +145,22 @@ class Planner {
 
 }  // namespace
 
+namespace {
+
+// What the card has left, in the place of what the machine has; nobody else is expected to take of it.
+MemoryAllowance card_allowance(uint64_t limit_bytes, bool low_memory, uint64_t free) {
+  const uint64_t comfortable = std::min(limit_bytes, static_cast<uint64_t>(static_cast<double>(free) * kShareOfCard));
+  return {.bytes = std::min(free, limit_bytes),
+          .comfortable_bytes = low_memory ? std::min(comfortable, kLowMemoryBytes) : comfortable,
+          .tensor_bytes = free};
+}
+
+}  // namespace
+
 MemoryAllowance memory_allowance(uint64_t limit_bytes, bool low_memory, const Device& device) {
+  if (const std::optional<uint64_t> available = device.allocator().available_bytes()) {
+    return card_allowance(limit_bytes, low_memory, *available + device.allocator().bytes_in_use());
+  }
   const MemoryInfo info = memory_info();
   const uint64_t free = info.resident_bytes + resident_bytes();
   const uint64_t tensors =
@@ -169,8 +184,9 @@ MemoryPlan plan_memory(const MemoryTrial& trial, const MemoryAllowance& allowanc
   return planner.apart();
 }
 
-MemoryPlan plan_memory(const Model& model, const JobSize& job, const MemoryAllowance& allowance, int threads) {
-  return plan_memory(ModelTrial(model, job, threads), allowance);
+MemoryPlan plan_memory(const Model& model, const JobSize& job, const MemoryAllowance& allowance,
+                       const PlanTarget& target) {
+  return plan_memory(ModelTrial(model, job, target), allowance);
 }
 
 uint64_t smallest_memory(const MemoryTrial& trial) {

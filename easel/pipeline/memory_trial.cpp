@@ -6,7 +6,7 @@ namespace easel {
 
 TrialPeak MemoryTrial::operator()(std::span<const MemoryStage> stages, const StageModes& modes,
                                   std::optional<uint64_t> budget) const {
-  const PlanningDevice plan = int8_ ? open_planning_device(threads_, allows_int8) : open_planning_device(threads_);
+  const PlanningDevice plan = int8_ ? open_planning_device(target_, allows_int8) : open_planning_device(target_);
   plan.memory.set_budget(budget);
   for (const MemoryStage stage : stages) run(stage, modes, plan);
   return {.bytes = plan.memory.peak_held_bytes(), .tensor_bytes = plan.memory.peak_block_bytes()};

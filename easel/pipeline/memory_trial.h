@@ -35,7 +35,7 @@ struct TrialPeak {
 // A job, as far as memory goes.
 class MemoryTrial {
  public:
-  MemoryTrial(int threads, bool int8) : threads_(threads), int8_(int8) {}
+  MemoryTrial(const PlanTarget& target, bool int8) : target_(target), int8_(int8) {}
   virtual ~MemoryTrial() = default;
   MemoryTrial(const MemoryTrial&) = delete;
   MemoryTrial& operator=(const MemoryTrial&) = delete;
@@ -53,6 +53,8 @@ class MemoryTrial {
   virtual uint64_t preparing_bytes() const { return 0; }  // beside them, before the first stage
   virtual uint64_t replaced_bytes() const { return 0; }   // of weights in the file that merged ones stand for
 
+  bool on_card() const { return target_.kind == DeviceKind::cuda; }
+
   // For whom there is too little memory: "768x512 in batches of 2 with sd1-tiny"; what takes less: "a smaller --width".
   virtual std::string subject() const = 0;
   virtual std::string cure() const = 0;
@@ -64,7 +66,7 @@ class MemoryTrial {
  private:
   virtual void run(MemoryStage stage, const StageModes& modes, const PlanningDevice& plan) const = 0;
 
-  int threads_;
+  PlanTarget target_;
   bool int8_;
 };
 
@@ -93,7 +95,7 @@ class NetworkTrial : public MemoryTrial {
     uint64_t lasting_bytes;
     std::function<void(Residency, const PlanningDevice&)> run;
   };
-  NetworkTrial(int threads, Job job) : MemoryTrial(threads, /*int8=*/false), job_(std::move(job)) {}
+  NetworkTrial(const PlanTarget& target, Job job) : MemoryTrial(target, /*int8=*/false), job_(std::move(job)) {}
 
   std::vector<MemoryStage> stages() const override { return {MemoryStage::network}; }
   std::vector<StageModes> ladder(MemoryStage stage) const override;

@@ -13,6 +13,17 @@ std::optional<Parameterization> parse_prediction(const std::optional<std::string
   throw Error(ErrorCode::invalid_request, "prediction '{}' is unknown, expected eps or v", *name);
 }
 
+std::optional<DType> activation_type(Precision precision) {
+  switch (precision) {
+    case Precision::full: return DType::f32;
+    case Precision::f16: return DType::f16;
+    case Precision::bf16: return DType::bf16;
+    case Precision::automatic:
+    case Precision::int8: break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 ModelOptions model_options(const PipelineOptions& options, std::span<const Family> families) {
@@ -28,6 +39,7 @@ ModelOptions model_options(const PipelineOptions& options, std::span<const Famil
 DeviceOptions device_options(const PipelineOptions& options, std::shared_ptr<Profile> profile) {
   DeviceOptions device{
       .name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes};
+  device.activation_type = activation_type(options.precision);
   if (options.precision == Precision::int8) device.int8_weights = allows_int8;
   device.profile = std::move(profile);
   return device;

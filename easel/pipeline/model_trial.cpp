@@ -116,6 +116,7 @@ void ModelTrial::encode(const Weights& weights, const StageModes& modes, const D
   if (job_.estimates_depth) DepthNetwork(depth_weights(weights, model_.checkpoint()))(depth_input(image));
   if (const TinyVaeEncoder* tiny = model_.tiny_encoder()) return static_cast<void>((*tiny)(image));
   const Weights vae = weights / Model::kVae;
+  const RangeScope scope(device, ValueRange::wide);
   VaeEncoder(vae, with_choices(VaeConfig::of_encoder(vae), model_.padding(), modes.encoder_bands))(image);
 }
 
@@ -126,6 +127,7 @@ void ModelTrial::decode(const Weights& weights, const StageModes& modes, const P
       Tensor::empty(*plan.device, {1, job_.height_px / factor, job_.width_px / factor, model_.latent_channels()});
   if (const TinyVaeDecoder* tiny = model_.tiny_decoder()) return static_cast<void>((*tiny)(latent));
   const Weights vae = weights / Model::kVae;
+  const RangeScope scope(*plan.device, ValueRange::wide);
   VaeDecoder(vae, with_choices(VaeConfig::of_decoder(vae), model_.padding(), modes.decoder_bands))(latent);
 }
 

@@ -26,8 +26,8 @@ struct JobSize {
 // model and job: outlive this.
 class ModelTrial : public MemoryTrial {
  public:
-  ModelTrial(const Model& model, const JobSize& job, int threads)
-      : MemoryTrial(threads, model.is_int8()), model_(model), job_(job) {}
+  ModelTrial(const Model& model, const JobSize& job, const PlanTarget& target)
+      : MemoryTrial(target, model.is_int8()), model_(model), job_(job) {}
 
   std::vector<MemoryStage> stages() const override;
   std::vector<StageModes> ladder(MemoryStage stage) const override;

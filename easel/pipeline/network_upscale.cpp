@@ -14,7 +14,7 @@ namespace {
 constexpr float kHalfByte = 0.5f / 255.0f;  // of a channel in [0, 1]
 
 // In tiles of this size. file: outlives the result.
-NetworkTrial trial(const NetworkFile& file, Size image, int64_t rows, int64_t columns, int threads) {
+NetworkTrial trial(const NetworkFile& file, Size image, int64_t rows, int64_t columns, const PlanTarget& target) {
   const int64_t scale = file.network().config().scale();
   const uint64_t values = static_cast<uint64_t>(image.width_px * image.height_px) * Image::kChannels;
   const auto run = [&file, values, rows, columns](Residency residency, const PlanningDevice& plan) {
@@ -27,7 +27,7 @@ NetworkTrial trial(const NetworkFile& file, Size image, int64_t rows, int64_t co
     const OtherMemory list(plan, static_cast<uint64_t>(y.count()) * sizeof(float));  // for the joined pixels
     const Tensor levels = y * 2.0f + 1.0f;
   };
-  return {threads,
+  return {target,
           {.subject = fmt::format("{}x{} pixels in tiles of {}x{} with {}", image.width_px, image.height_px, columns,
                                   rows, file.name()),
            .cure = "a smaller image or a smaller --tile",
@@ -57,15 +57,15 @@ void NetworkFile::arrange(Residency residency) {
   network_ = with_weights(residency);
 }
 
-uint64_t smallest_memory(const NetworkFile& file, Size image, int threads) {
+uint64_t smallest_memory(const NetworkFile& file, Size image, const PlanTarget& target) {
   const auto tile = [](int64_t side_px) { return std::min(side_px, kSmallestChosenTilePx); };
-  return smallest_memory(trial(file, image, tile(image.height_px), tile(image.width_px), threads));
+  return smallest_memory(trial(file, image, tile(image.height_px), tile(image.width_px), target));
 }
 
 Image NetworkUpscale::enlarge(const Image& image, std::optional<TileGrid>& grid) {
   const Timed timed(result().times.decoding);
   const auto trial_of = [&](int64_t rows, int64_t columns) {
-    return trial(file_, image.size(), rows, columns, threads());
+    return trial(file_, image.size(), rows, columns, target());
   };
   grid =
       plan_tiles(image.size(), [&](int64_t rows, int64_t columns) { return smallest_memory(trial_of(rows, columns)); });

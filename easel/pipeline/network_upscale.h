@@ -28,7 +28,7 @@ class NetworkFile {
 };
 
 // The smallest limit in which an image of this size can be enlarged, in whatever tiles.
-uint64_t smallest_memory(const NetworkFile& file, Size image, int threads);
+uint64_t smallest_memory(const NetworkFile& file, Size image, const PlanTarget& target);
 
 class NetworkUpscale : public UpscaleJob {
  public:

@@ -24,13 +24,22 @@ std::string_view name_of(Stage stage) {
 
 struct Pipeline::State {
   Workshop workshop() {
-    return {*device, model, prompts, memory_limit_bytes, &adapters, low_memory, threads, upscalers};
+    return {.device = *device,
+            .model = model,
+            .prompts = prompts,
+            .memory_limit_bytes = memory_limit_bytes,
+            .adapters = &adapters,
+            .low_memory = low_memory,
+            .target = PlanTarget(*device, threads),
+            .upscalers = upscalers,
+            .host = host.get()};
   }
 
   explicit State(const PipelineOptions& options)
       : profile(options.profile ? std::make_shared<Profile>() : nullptr),
         threads(options.threads),
         device(open_device(device_options(options, profile))),
+        host(device->kind() == DeviceKind::cpu ? device : open_device({.threads = options.threads})),
         model(model_options(options, kDrawingFamilies)),
         prompts(Tokenizer::open(require_asset(kBpeMerges))),
         adapters{.shelf = AdapterShelf(options.adapters), .loras = {}, .controls = {}},
@@ -41,6 +50,7 @@ struct Pipeline::State {
   std::shared_ptr<Profile> profile;  // if wanted
   int threads;
   std::shared_ptr<const Device> device;  // outlives all tensors below
+  std::shared_ptr<const Device> host;    // the same, or the processor beside a card
   Model model;
   PromptEncoder prompts;
   JobAdapters adapters;

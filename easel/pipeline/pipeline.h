@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "easel/backend/device_list.h"
 #include "easel/pipeline/adapters.h"
 #include "easel/pipeline/profile_report.h"
 #include "easel/pipeline/request.h"
@@ -16,8 +17,11 @@
 namespace easel {
 
 enum class Precision {
-  full,
-  int8,  // most products of UNet and VAE decoder with 8-bit integers: faster with VNNI, not quite the same images
+  automatic,  // what the device is best at: f32 on a processor, f16 on a card
+  full,       // f32
+  f16,        // on a card: the networks but the VAE
+  bf16,       // on a card
+  int8,       // most products of UNet and VAE decoder with 8-bit integers: faster with VNNI, not quite the same images
 };
 
 struct PipelineOptions {
@@ -27,13 +31,13 @@ struct PipelineOptions {
   // A tiny VAE that decodes previews and intermediate images. The starter model's previews have one without.
   std::optional<std::filesystem::path> preview_vae = {};
   std::optional<std::string> prediction = {};  // "eps" or "v"; otherwise found out
-  std::string device = "cpu";
-  int threads = 0;  // 0: all processors
+  std::string device = "auto";                 // as DeviceOptions::name
+  int threads = 0;                             // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
   std::vector<AdapterFile> adapters = {};             // beside those in the folders for them
   std::vector<std::filesystem::path> upscalers = {};  // ESRGAN networks for the hires fix, beside those in the folders
   bool low_memory = false;                            // 480 MB, or as little as there can be
-  Precision precision = Precision::full;
+  Precision precision = Precision::automatic;
   bool profile = false;  // every operation is timed: see ProfileReport
 };
 

@@ -51,6 +51,7 @@ float square_mean(const Mask& mask, int64_t row, int64_t column, int64_t rows) {
 }  // namespace
 
 Posterior encode(const Model& model, const Tensor& pixels, const BlockObserver& observe) {
+  const RangeScope scope(pixels.device(), ValueRange::wide);
   Posterior posterior =
       model.tiny_encoder() != nullptr
           ? certain(model.tiny_encoder()->operator()(pixels) / static_cast<float>(model.scale_factor()))

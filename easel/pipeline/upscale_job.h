@@ -17,7 +17,7 @@ struct UpscaleMemory {
   const Device& device;
   uint64_t limit_bytes;
   bool low_memory;
-  int threads;
+  PlanTarget target;
 };
 
 class UpscaleJob {
@@ -39,7 +39,7 @@ class UpscaleJob {
   virtual std::string_view watermark_text() const { return {}; }  // empty: none is written
 
   const Device& device() const { return memory_.device; }
-  int threads() const { return memory_.threads; }
+  const PlanTarget& target() const { return memory_.target; }
   const UpscaleRequest& request() const { return result_.request; }  // its image is taken out
   UpscaleResult& result() { return result_; }
   MemoryAllowance allowance() const;

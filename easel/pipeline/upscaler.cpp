@@ -29,7 +29,7 @@ void refuse_model_options(const PipelineOptions& options) {
   refuse_if(options.config.has_value(), "a configuration");
   refuse_if(options.vae.has_value(), "a VAE");
   refuse_if(options.prediction.has_value(), "the kind of prediction");
-  refuse_if(options.precision != Precision::full, "precision int8");
+  refuse_if(options.precision == Precision::int8, "precision int8");
 }
 
 bool is_latent_diffusion(const Checkpoint& checkpoint) { return checkpoint.has_prefix("model.diffusion_model."); }
@@ -62,7 +62,7 @@ struct Upscaler::State {
   Seconds open_time{};
 
   NetworkFile* network() { return std::get_if<NetworkFile>(&upscaler); }
-  UpscaleMemory memory() const { return {*device, memory_limit_bytes, low_memory, threads}; }
+  UpscaleMemory memory() const { return {*device, memory_limit_bytes, low_memory, PlanTarget(*device, threads)}; }
   Diffusion* diffusion() { return std::get_if<Diffusion>(&upscaler); }
 };
 

@@ -198,7 +198,8 @@ Upscaler& Worker::use_upscaler(const std::filesystem::path& file) {
   options.vae.reset();
   options.preview_vae.reset();
   const ModelUse use = use_of(file);
-  if (use.upscaler && use.upscaler->kind == UpscalerKind::network) options.precision = Precision::full;
+  const bool is_network = use.upscaler && use.upscaler->kind == UpscalerKind::network;
+  if (is_network && options.precision == Precision::int8) options.precision = Precision::automatic;
   upscaler_.emplace(options);
   loaded_file_ = file;
   return *upscaler_;

@@ -6,6 +6,7 @@
 #include <dnnl.hpp>
 #include <string_view>
 
+#include "easel/backend/cpu/int8_dot.h"
 #include "easel/base/error.h"
 
 namespace easel::cpu {
@@ -51,6 +52,24 @@ bool onednn_adds_residuals() {
 #else
   return true;
 #endif
+}
+
+std::string instruction_sets() {
+  apply_instruction_limit();
+  const auto targets = hwy::SupportedTargets();
+  std::string names;
+  const auto add = [&](bool has, std::string_view name) {
+    if (has) names += (names.empty() ? "" : ", ") + std::string(name);
+  };
+#if defined(__x86_64__)
+  add((targets & HWY_SSE4) != 0, "SSE4");
+  add((targets & HWY_AVX2) != 0, "AVX2");
+  add((targets & HWY_AVX3) != 0, "AVX-512");
+#else
+  add(targets != 0, hwy::TargetName(targets & -targets));
+#endif
+  add(int8_variants().front().is_fast, "VNNI");
+  return names.empty() ? "no vector instructions" : names;
 }
 
 void apply_instruction_limit() { [[maybe_unused]] static const bool once = (apply(), true); }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace easel::cpu {
 
@@ -17,5 +18,8 @@ bool onednn_adds_residuals();
 
 // Makes oneDNN and Highway keep to it; to be called before either is used.
 void apply_instruction_limit();
+
+// What the vector kernels can use of this processor within that limit: "SSE4, AVX2, AVX-512, VNNI".
+std::string instruction_sets();
 
 }  // namespace easel::cpu

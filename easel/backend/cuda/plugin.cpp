@@ -1,0 +1,83 @@
+// The library's way in: which cards there are, and the opening of one.
+#include "easel/backend/plugin.h"
+
+#include <fmt/format.h>
+
+#include "easel/backend/cuda/card_allocator.h"
+#include "easel/backend/cuda/cuda_backend.h"
+#include "easel/base/error.h"
+
+namespace easel::cuda {
+namespace {
+
+constexpr int kFirstCapability = 75;  // of the cards that the kernels are built for
+constexpr int kFirstBf16Capability = 80;
+
+int capability_of(const cudaDeviceProp& card) { return 10 * card.major + card.minor; }
+
+CardInfo describe(int index) {
+  cudaDeviceProp card = {};
+  check(cudaGetDeviceProperties(&card, index), "describe a card");
+  CardInfo info{.name = card.name,
+                .details = fmt::format("compute capability {}.{}, {} multiprocessors", card.major, card.minor,
+                                       card.multiProcessorCount),
+                .total_bytes = card.totalGlobalMem};
+  if (capability_of(card) < kFirstCapability) {
+    info.unusable_because = fmt::format("its compute capability is {}.{}, expected {}.{} or higher", card.major,
+                                        card.minor, kFirstCapability / 10, kFirstCapability % 10);
+    return info;
+  }
+  size_t free = 0;
+  size_t total = 0;
+  cudaError_t status = cudaSetDevice(index);
+  if (status == cudaSuccess) status = cudaMemGetInfo(&free, &total);
+  if (status != cudaSuccess) {
+    info.unusable_because = cudaGetErrorString(status);
+    cudaGetLastError();
+  }
+  info.free_bytes = free;
+  return info;
+}
+
+class CudaPlugin : public DevicePlugin {
+ public:
+  std::vector<CardInfo> cards() const override {
+    int count = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status == cudaErrorNoDevice) {
+      cudaGetLastError();
+      return {};
+    }
+    if (status != cudaSuccess) {
+      cudaGetLastError();
+      throw Error(ErrorCode::device_failure,
+                  "CUDA cannot be used: {}; install an NVIDIA driver that is at least as new as CUDA {}.{}",
+                  cudaGetErrorString(status), CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+    }
+    std::vector<CardInfo> cards;
+    for (int index = 0; index < count; ++index) cards.push_back(describe(index));
+    return cards;
+  }
+
+  OpenedCard open(const CardOptions& options) const override {
+    if (cudnnGetVersion() / 10000 != CUDNN_MAJOR) {
+      throw Error(ErrorCode::device_failure, "cuDNN {} is installed, expected {}", cudnnGetVersion(), CUDNN_MAJOR);
+    }
+    auto context = std::make_shared<const Context>(options.index);
+    const DType type = options.activation_type.value_or(DType::f16);
+    if (type == DType::bf16 && context->compute_capability() < kFirstBf16Capability) {
+      throw Error(ErrorCode::invalid_request,
+                  "cuda:{} does not compute in BF16 (compute capability {}.{}, expected {}.{} or higher); take "
+                  "--precision f16 or full",
+                  options.index, context->compute_capability() / 10, context->compute_capability() % 10,
+                  kFirstBf16Capability / 10, kFirstBf16Capability % 10);
+    }
+    return {.allocator = std::make_unique<CardAllocator>(context, options.memory_limit_bytes),
+            .backend = std::make_shared<CudaBackend>(context, type)};
+  }
+};
+
+}  // namespace
+}  // namespace easel::cuda
+
+EASEL_EXPORT_DEVICES(easel::cuda::CudaPlugin)

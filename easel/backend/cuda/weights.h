@@ -1,0 +1,50 @@
+// Weights on the card: as they lie in the file they are copied, and unpacked there.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "easel/backend/cuda/context.h"
+#include "easel/backend/cuda/kernels/weight_kernels.h"
+#include "easel/tensor/parameter.h"
+#include "easel/tensor/tensor.h"
+
+namespace easel::cuda {
+
+class WeightUploader {
+ public:
+  explicit WeightUploader(std::shared_ptr<const Context> context) : context_(std::move(context)) {}
+
+  // The weight as it is, [...] -> [count]: kept on the card, or for this use, as its residency says.
+  Tensor plain(const Parameter& weight, DType type, const Device& device);
+  // [o, i, kh, kw] -> [o_out, kh, kw, i_out], the added channels zero.
+  Tensor convolution(const Parameter& weight, int64_t o_out, int64_t i_out, DType type, const Device& device);
+
+ private:
+  // Two, so that one is filled while the card unpacks the other.
+  struct Slot {
+    std::byte* pinned = nullptr;  // on the host
+    std::optional<Tensor> packed = {};
+    uint64_t bytes = 0;
+    Event copied = {};    // to the card: `pinned` may be filled again
+    Event unpacked = {};  // on the card: `packed` may be filled again
+    ~Slot();
+  };
+
+  // The bytes of a weight on the card, and the type they are of: the file's, or f16 where the card cannot read that.
+  struct Uploaded {
+    const std::byte* bytes;
+    DType type;
+    Slot& slot;
+  };
+  Uploaded upload(const Parameter& weight, const Device& device);
+  void make_room(Slot& slot, uint64_t bytes, const Device& device);
+
+  std::shared_ptr<const Context> context_;
+  OwnedStream copies_;
+  std::array<Slot, 2> slots_;
+  size_t next_ = 0;
+};
+
+}  // namespace easel::cuda

@@ -1,0 +1,64 @@
+// Plug-ins: libraries beside the program that bring devices of their own.
+//
+// A plug-in is built from the same sources as the program and takes what it needs of easel/base and easel/tensor from
+// it. It exports two C functions, which EASEL_EXPORT_DEVICES defines:
+//   const char* easel_plugin_interface()   EASEL_PLUGIN_INTERFACE as it was when the plug-in was built
+//   easel::DevicePlugin* easel_plugin()    called only if that is what the program has
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "easel/backend/backend.h"
+#include "easel/tensor/allocator.h"
+
+namespace easel {
+
+// A card as it is found, opened or not.
+struct CardInfo {
+  std::string name;     // "NVIDIA H100 80GB HBM3"
+  std::string details;  // "compute capability 9.0, 132 multiprocessors"
+  uint64_t total_bytes = 0;
+  uint64_t free_bytes = 0;
+  std::string unusable_because = {};  // empty if it can be opened
+};
+
+struct CardOptions {
+  int index = 0;                                        // in cards()
+  std::optional<DType> activation_type = std::nullopt;  // nothing: what the card is best at
+  uint64_t memory_limit_bytes = 0;
+};
+
+struct OpenedCard {
+  std::unique_ptr<Allocator> allocator;
+  std::shared_ptr<Backend> backend;
+};
+
+class DevicePlugin {
+ public:
+  virtual ~DevicePlugin() = default;
+
+  // Throws Error device_failure if its driver or library refuses.
+  virtual std::vector<CardInfo> cards() const = 0;
+  // Throws Error device_failure, out_of_memory, or invalid_request for a type that the card does not compute in.
+  virtual OpenedCard open(const CardOptions& options) const = 0;
+};
+
+// The library of CUDA devices, looked for in the folder that EASEL_PLUGINS names or, without that, beside the program
+// and in ../lib/easel. Throws Error device_failure that says where it was looked for or what is wrong with it, and the
+// cure.
+const DevicePlugin& cuda_plugin();
+
+}  // namespace easel
+
+#define EASEL_EXPORT_DEVICES(Plugin)                                                 \
+  extern "C" const char* easel_plugin_interface();                                   \
+  extern "C" const easel::DevicePlugin* easel_plugin();                              \
+  extern "C" const char* easel_plugin_interface() { return EASEL_PLUGIN_INTERFACE; } \
+  extern "C" const easel::DevicePlugin* easel_plugin() {                             \
+    static const Plugin plugin;                                                      \
+    return &plugin;                                                                  \
+  }

@@ -1,0 +1,121 @@
+#include "easel/backend/devices.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <string>
+
+#include "easel/base/error.h"
+#include "easel/tensor/tensor.h"
+
+namespace easel {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class Plugins : public ::testing::Test {
+ protected:
+  ~Plugins() override { ::unsetenv("EASEL_PLUGINS"); }
+
+  // tests/plugins/NAME.cpp becomes the library of CUDA devices.
+  static void take(const std::string& name) {
+    ::setenv("EASEL_PLUGINS", (std::string(EASEL_TEST_PLUGINS) + "/" + name).c_str(), 1);
+  }
+
+  static std::string refusal(const DeviceOptions& options) {
+    try {
+      open_device(options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  }
+};
+
+TEST_F(Plugins, NamesOfDevicesAreChecked) {
+  for (const char* name : {"gpu", "cuda:", "cuda:-1", "cuda:0x", "CUDA:0", ""}) {
+    EXPECT_THAT(refusal({.name = name}), HasSubstr("is unknown, expected auto, cpu or cuda:0"));
+  }
+}
+
+TEST_F(Plugins, WithoutLibraryAnErrorSaysWhereItWasLookedFor) {
+  take("nowhere");
+  EXPECT_THAT(refusal({.name = "cuda:0"}), AllOf(HasSubstr("libeasel_cuda.so"), HasSubstr("plugins/nowhere"),
+                                                 HasSubstr("EASEL_PLUGINS"), HasSubstr("docs/cuda.md")));
+  EXPECT_EQ(open_device({.name = "auto"})->name(), "cpu");
+  ::unsetenv("EASEL_PLUGINS");
+  EXPECT_THAT(list_devices().devices.front().name, "cpu");
+}
+
+TEST_F(Plugins, LibraryOfAnotherVersionIsNotUsed) {
+  take("old");
+  EXPECT_THAT(refusal({.name = "cuda:0"}), AllOf(HasSubstr("was built for another easel"), HasSubstr("0-of-long-ago")));
+  EXPECT_EQ(open_device({.name = "auto"})->name(), "cpu");
+}
+
+TEST_F(Plugins, OtherLibrariesAreNotUsed) {
+  take("stranger");
+  EXPECT_THAT(refusal({.name = "cuda:0"}), HasSubstr("has no function easel_plugin_interface"));
+  take("incomplete");
+  EXPECT_THAT(refusal({.name = "cuda:0"}),
+              AllOf(HasSubstr("cannot be loaded"), HasSubstr("easel_test_function_that_is_nowhere")));
+}
+
+TEST_F(Plugins, WithoutCardsTheReasonIsTold) {
+  take("empty");
+  EXPECT_THAT(refusal({.name = "cuda:0"}), HasSubstr("there is no device cuda:0, no CUDA device was found"));
+  EXPECT_THAT(list_devices().no_cards_because, HasSubstr("finds no card"));
+  ::setenv("EASEL_TEST_NO_DRIVER", "1", 1);
+  EXPECT_THAT(refusal({.name = "cuda:0"}), HasSubstr("the driver is missing"));
+  EXPECT_THAT(list_devices().no_cards_because, HasSubstr("the driver is missing"));
+  EXPECT_EQ(open_device({.name = "auto"})->name(), "cpu");
+  ::unsetenv("EASEL_TEST_NO_DRIVER");
+}
+
+TEST_F(Plugins, CardsAreListedAndOpened) {
+  take("card");
+  const DeviceList list = list_devices();
+  ASSERT_EQ(list.devices.size(), 3u);
+  EXPECT_EQ(list.no_cards_because, "");
+  EXPECT_THAT(list.devices[0].details, HasSubstr("processor"));
+  EXPECT_GT(list.devices[0].total_bytes, list.devices[0].free_bytes);
+  EXPECT_EQ(list.devices[1].name, "cuda:0");
+  EXPECT_EQ(list.devices[1].title, "Test card");
+  EXPECT_EQ(list.devices[1].total_bytes, 8'000'000'000u);
+  EXPECT_THAT(list.devices[2].unusable_because, HasSubstr("compute capability"));
+  for (const char* name : {"cuda", "cuda:0", "auto"}) {
+    const auto device = open_device({.name = name});
+    EXPECT_EQ(device->name(), "cuda:0");
+    EXPECT_EQ(device->kind(), DeviceKind::cuda);
+  }
+  EXPECT_THAT(refusal({.name = "cuda:1"}), HasSubstr("cuda:1 (Old card) cannot be used: its compute capability"));
+  EXPECT_THAT(refusal({.name = "cuda:2"}), HasSubstr("the last one is cuda:1"));
+}
+
+TEST_F(Plugins, IntegersAndTypesGoWhereTheyCanBeComputed) {
+  take("card");
+  const auto all = [](std::string_view) { return true; };
+  EXPECT_THAT(refusal({.name = "cuda:0", .int8_weights = all}), HasSubstr("on a processor only"));
+  EXPECT_EQ(open_device({.name = "auto", .int8_weights = all})->name(), "cpu");
+  EXPECT_THAT(refusal({.name = "cpu", .activation_type = DType::f16}), HasSubstr("a processor computes in F32"));
+}
+
+TEST_F(Plugins, MemoryOfACardIsReachedByCopies) {
+  take("card");
+  const auto device = open_device({.name = "cuda:0", .memory_limit_bytes = 1000, .activation_type = DType::f16});
+  const std::vector<float> values = {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f};
+  const Tensor x = Tensor::from(*device, {3, 2}, values);
+  EXPECT_EQ(x.values(), values);
+  EXPECT_EQ(x.slice(1, 2).values(), (std::vector<float>{3.0f, 4.0f}));
+  EXPECT_EQ(x.slice(1, 3).clone().values(), (std::vector<float>{3.0f, 4.0f, 5.0f, 6.0f}));
+  EXPECT_EQ(Tensor::zeros(*device, {2}).values(), (std::vector<float>{0.0f, 0.0f}));
+  const std::vector<int32_t> ids = {7, -8};
+  EXPECT_EQ(Tensor::from(*device, {2}, std::span<const int32_t>(ids)).integers(), ids);
+  EXPECT_THROW(Tensor::empty(*device, {251}), Error);
+  EXPECT_DEATH(static_cast<void>(x.data()), "cpu");
+}
+
+}  // namespace
+}  // namespace easel
