@@ -25,7 +25,8 @@ constexpr const char* kMachineGroup = "Machine";
 Precision precision_of(const ModelArgs& args) {
   if (args.precision.empty() || args.precision == "full" || args.precision == "autocast") return Precision::full;
   if (args.precision == "int8") return Precision::int8;
-  throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full, autocast or int8", args.precision);
+  if (args.precision == "bf16") return Precision::bf16;
+  throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full, autocast, int8 or bf16", args.precision);
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
   add_machine_options(command, args);
   command
       .add_option("--precision", args.precision,
-                  "full, int8 (faster with VNNI, images differ a little) or autocast: the same as full on a processor")
+                  "full, int8 (faster with VNNI, images differ a little), bf16 (the same with AMX or AVX512_BF16) or "
+                  "autocast: the same as full on a processor")
       ->type_name("KIND")
       ->group(kMachineGroup);
 }
@@ -102,6 +104,12 @@ std::string precision_note(const ModelArgs& args) {
   }
   if (args.precision == "int8" && !int8_is_fast()) {
     return "note: --precision int8: this processor has no VNNI, so it saves memory but no time";
+  }
+  if (args.precision == "bf16" && !bf16_works()) {
+    return "note: --precision bf16: this processor has no AVX-512, so it computes in full precision (f32)";
+  }
+  if (args.precision == "bf16" && !bf16_is_fast()) {
+    return "note: --precision bf16: this processor has no instructions for bf16, so it saves no time";
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include "easel/backend/devices.h"
 
+#include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/cpu_backend.h"
 #include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int8_dot.h"
@@ -20,20 +21,23 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
   }
   cpu::apply_instruction_limit();
   const int threads = options.threads > 0 ? options.threads : processor_count();
-  std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads, options.int8_weights);
+  std::shared_ptr<Backend> backend = std::make_shared<cpu::CpuBackend>(threads, options.reduced);
   if (options.profile) backend = make_profiling_backend(std::move(backend), options.profile);
   return std::make_shared<const Device>(
       DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes), std::move(backend));
 }
 
 bool int8_is_fast() { return cpu::int8_variants().front().is_fast; }
+bool bf16_is_fast() { return cpu::bf16_is_fast(); }
+bool bf16_works() { return cpu::bf16_works(); }
 
 double matmul_gflops(int threads) { return cpu::matmul_gflops(threads > 0 ? threads : processor_count()); }
-PlanningDevice open_planning_device(int threads, std::function<bool(std::string_view)> int8_weights) {
+
+PlanningDevice open_planning_device(int threads, ReducedProducts reduced) {
   auto allocator = std::make_unique<CountingAllocator>();
   CountingAllocator& memory = *allocator;
-  auto backend = std::make_shared<cpu::PlanningBackend>(threads > 0 ? threads : processor_count(),
-                                                        std::move(int8_weights), memory);
+  auto backend =
+      std::make_shared<cpu::PlanningBackend>(threads > 0 ? threads : processor_count(), std::move(reduced), memory);
   return {std::make_shared<const Device>(DeviceKind::cpu, "plan", std::move(allocator), std::move(backend)), memory};
 }
 

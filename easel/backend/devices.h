@@ -2,13 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "easel/backend/profile.h"
+#include "easel/backend/reduced_products.h"
 #include "easel/tensor/counting_allocator.h"
 #include "easel/tensor/device.h"
 
@@ -18,8 +17,7 @@ struct DeviceOptions {
   std::string name = "cpu";
   int threads = 0;  // 0: all processors of the machine
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
-  // Given a weight's name: whether products and convolutions with it may be of 8-bit integers. Empty: none.
-  std::function<bool(std::string_view)> int8_weights = {};
+  ReducedProducts reduced = {};                // which products may be of numbers with fewer bits
   std::shared_ptr<Profile> profile = nullptr;  // where every operation is written down, if given
 };
 
@@ -32,12 +30,17 @@ double matmul_gflops(int threads = 0);
 // Whether this processor multiplies 8-bit integers faster than floats (VNNI).
 bool int8_is_fast();
 
+// The same of bf16 (AVX512_BF16 or AMX).
+bool bf16_is_fast();
+// Whether products of bf16 can be had at all (AVX-512); f32 takes their place otherwise.
+bool bf16_works();
+
 // A device that takes the memory which the CPU device would take for an operation, and computes nothing.
 struct PlanningDevice {
   std::shared_ptr<const Device> device;
   CountingAllocator& memory;  // of the device
 };
-// int8_weights: as DeviceOptions has it
-PlanningDevice open_planning_device(int threads, std::function<bool(std::string_view)> int8_weights = {});
+// reduced: as DeviceOptions has it
+PlanningDevice open_planning_device(int threads, ReducedProducts reduced = {});
 
 }  // namespace easel

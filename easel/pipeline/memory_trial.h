@@ -35,7 +35,8 @@ struct TrialPeak {
 // A job, as far as memory goes.
 class MemoryTrial {
  public:
-  MemoryTrial(int threads, bool int8) : threads_(threads), int8_(int8) {}
+  // reduced: the numbers of products, if they are not f32
+  MemoryTrial(int threads, std::optional<ReducedNumbers> reduced) : threads_(threads), reduced_(reduced) {}
   virtual ~MemoryTrial() = default;
   MemoryTrial(const MemoryTrial&) = delete;
   MemoryTrial& operator=(const MemoryTrial&) = delete;
@@ -65,7 +66,7 @@ class MemoryTrial {
   virtual void run(MemoryStage stage, const StageModes& modes, const PlanningDevice& plan) const = 0;
 
   int threads_;
-  bool int8_;
+  std::optional<ReducedNumbers> reduced_;
 };
 
 // While it lives, so much memory is taken that is no tensor's.
@@ -93,7 +94,7 @@ class NetworkTrial : public MemoryTrial {
     uint64_t lasting_bytes;
     std::function<void(Residency, const PlanningDevice&)> run;
   };
-  NetworkTrial(int threads, Job job) : MemoryTrial(threads, /*int8=*/false), job_(std::move(job)) {}
+  NetworkTrial(int threads, Job job) : MemoryTrial(threads, std::nullopt), job_(std::move(job)) {}
 
   std::vector<MemoryStage> stages() const override { return {MemoryStage::network}; }
   std::vector<StageModes> ladder(MemoryStage stage) const override;

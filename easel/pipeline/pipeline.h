@@ -18,6 +18,7 @@ namespace easel {
 enum class Precision {
   full,
   int8,  // most products of UNet and VAE decoder with 8-bit integers: faster with VNNI, not quite the same images
+  bf16,  // the same products with bf16: faster with AMX or AVX512_BF16; f32 where there is no AVX-512
 };
 
 struct PipelineOptions {
@@ -70,6 +71,8 @@ class Pipeline {
 
 // Whether this processor gains speed by Precision::int8, and not only memory.
 bool int8_is_fast();  // easel/backend/devices.h
+bool bf16_is_fast();  // the same of Precision::bf16
+bool bf16_works();    // whether it is not f32 on this processor
 
 // "easel 0.1.0"
 std::string program_version();

@@ -29,7 +29,7 @@ void refuse_model_options(const PipelineOptions& options) {
   refuse_if(options.config.has_value(), "a configuration");
   refuse_if(options.vae.has_value(), "a VAE");
   refuse_if(options.prediction.has_value(), "the kind of prediction");
-  refuse_if(options.precision != Precision::full, "precision int8");
+  refuse_if(options.precision != Precision::full, "a precision of fewer bits");
 }
 
 bool is_latent_diffusion(const Checkpoint& checkpoint) { return checkpoint.has_prefix("model.diffusion_model."); }
