@@ -1,7 +1,7 @@
 // Seconds per stage of one image from a full-size SD checkpoint, each beside what direct f32 arithmetic would need at
 // the rate of oneDNN's matrix product, measured before and after in the same run. Writes JSON to standard output.
 //
-//   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8] [none|kept|recomputed]
+//   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8|bf16] [none|kept|recomputed]
 //
 // The last says how the decoder computes in bands.
 #include <fmt/format.h>
@@ -16,7 +16,7 @@
 #include "easel/base/system.h"
 #include "easel/checkpoint/checkpoint.h"
 #include "easel/checkpoint/weights.h"
-#include "easel/pipeline/int8_layers.h"
+#include "easel/pipeline/reduced_layers.h"
 #include "easel/text_encoder/text_encoder.h"
 #include "easel/unet/unet.h"
 #include "easel/vae/vae_decoder.h"
@@ -85,15 +85,21 @@ VaeBands bands_named(const std::string& name) {
   return VaeBands::none;
 }
 
-void run(const std::string& path, int64_t size_px, int repeats, int threads, bool int8, VaeBands bands) {
+std::optional<ReducedNumbers> numbers_named(const std::string& name) {
+  if (name == "int8") return ReducedNumbers::int8;
+  if (name == "bf16") return ReducedNumbers::bf16;
+  return std::nullopt;
+}
+
+void run(const std::string& path, int64_t size_px, int repeats, int threads, const std::string& precision,
+         VaeBands bands) {
   const double rate_before = matmul_gflops(threads);
   const auto profile = std::make_shared<Profile>();
   const auto device =
-      open_device({.threads = threads, .int8_weights = int8 ? allows_int8 : nullptr, .profile = profile});
+      open_device({.threads = threads, .reduced = reduced_products(numbers_named(precision)), .profile = profile});
   std::optional<UNet> unet;
   std::optional<UNet::Conditioning> conditioning;
-  nlohmann::json out{
-      {"checkpoint", path}, {"size_px", size_px}, {"threads", threads}, {"precision", int8 ? "int8" : "full"}};
+  nlohmann::json out{{"checkpoint", path}, {"size_px", size_px}, {"threads", threads}, {"precision", precision}};
 
   const auto start = std::chrono::steady_clock::now();
   const auto checkpoint = Checkpoint::open(path);
@@ -139,15 +145,14 @@ int main(int argc, char** argv) {
   easel::limit_spinning(argv);
   if (argc < 2 || argc > 7) {
     fmt::print(stderr,
-               "usage: generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8] "
+               "usage: generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8|bf16] "
                "[none|kept|recomputed]\n");
     return 2;
   }
   const auto argument = [&](int index, int fallback) { return argc > index ? std::atoi(argv[index]) : fallback; };
   try {
     easel::bench::run(argv[1], argument(2, 512), argument(3, 3), argument(4, easel::processor_count()),
-                      argc > 5 && std::string_view(argv[5]) == "int8",
-                      easel::bench::bands_named(argc > 6 ? argv[6] : "none"));
+                      argc > 5 ? argv[5] : "full", easel::bench::bands_named(argc > 6 ? argv[6] : "none"));
   } catch (const easel::Error& error) {
     fmt::print(stderr, "generate_bench: {}\n", error.what());
     return 1;

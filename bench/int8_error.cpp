@@ -1,6 +1,6 @@
 // What 8-bit integers cost, layer by layer: the UNet's prediction with one kind of layer in int8 and the rest in f32,
 // beside the prediction of f32 alone. Writes JSON to standard output; from it comes the list in
-// easel/pipeline/int8_layers.cpp.
+// easel/pipeline/reduced_layers.cpp.
 //
 //   int8_error CHECKPOINT [SIZE_PX] [each]
 //
@@ -21,7 +21,7 @@
 #include "easel/base/system.h"
 #include "easel/checkpoint/checkpoint.h"
 #include "easel/checkpoint/weights.h"
-#include "easel/pipeline/int8_layers.h"
+#include "easel/pipeline/reduced_layers.h"
 #include "easel/text_encoder/text_encoder.h"
 #include "easel/unet/unet.h"
 
@@ -58,7 +58,7 @@ class Network {
  public:
   Network(const std::string& path, int64_t size_px)
       : checkpoint_(Checkpoint::open(path)),
-        device_(open_device({.int8_weights = [this](std::string_view name) { return int8_.contains(name); }})),
+        device_(open_device({.reduced = {.allows = [this](std::string_view name) { return int8_.contains(name); }}})),
         unet_(Weights(checkpoint_) / "model.diffusion_model"),
         conditioning_(condition()),
         x_(Tensor::zeros(*device_, {2, size_px / 8, size_px / 8, unet_.config().in_channels})) {
@@ -118,7 +118,7 @@ void run(const std::string& path, int64_t size_px, bool each) {
     out["relative_error"][kind] = network.error_with(names);
     all.insert(names.begin(), names.end());
   }
-  std::copy_if(all.begin(), all.end(), std::inserter(chosen, chosen.end()), allows_int8);
+  std::copy_if(all.begin(), all.end(), std::inserter(chosen, chosen.end()), allows_reduced);
   out["all"] = network.error_with(all);
   out["as_easel_computes"] = network.error_with(chosen);
   fmt::print("{}\n", out.dump(2));

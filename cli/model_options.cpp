@@ -56,9 +56,10 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
       ->group(group);
   add_machine_options(command, args);
   command
-      .add_option("--precision", args.precision,
-                  "autocast (f16 on a card, full on a processor), full, f16 or bf16 (on a card), or int8 (on a "
-                  "processor; faster with VNNI, images differ a little)")
+      .add_option(
+          "--precision", args.precision,
+          "autocast (f16 on a card, full on a processor), full, f16 (on a card), bf16 (on a card, or a processor "
+          "with AMX or AVX512_BF16) or int8 (on a processor with VNNI); images differ a little")
       ->type_name("KIND")
       ->group(kMachineGroup);
 }
@@ -114,6 +115,12 @@ std::string precision_note(const ModelArgs& args) {
   }
   if (args.precision == "int8" && !int8_is_fast()) {
     return "note: --precision int8: this processor has no VNNI, so it saves memory but no time";
+  }
+  if (args.precision == "bf16" && !bf16_works()) {
+    return "note: --precision bf16: this processor has no AVX-512, so it computes in full precision (f32)";
+  }
+  if (args.precision == "bf16" && !bf16_is_fast()) {
+    return "note: --precision bf16: this processor has no instructions for bf16, so it saves no time";
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "easel/backend/card_planning.h"
+#include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/cpu_backend.h"
 #include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int8_dot.h"
@@ -19,6 +20,10 @@ namespace {
 constexpr std::string_view kCuda = "cuda";
 
 int threads_or_all(int threads) { return threads > 0 ? threads : processor_count(); }
+
+bool wants_int8(const DeviceOptions& options) {
+  return options.reduced.allows && options.reduced.numbers == ReducedNumbers::int8;
+}
 
 // The number of "cuda:N", 0 of "cuda"; nothing of another name.
 std::optional<int> card_index(std::string_view name) {
@@ -52,17 +57,16 @@ std::shared_ptr<const Device> make_device(DeviceKind kind, std::string name, std
 }
 
 std::shared_ptr<const Device> open_cpu(const DeviceOptions& options) {
-  if (options.activation_type.value_or(DType::f32) != DType::f32) {
-    throw Error(ErrorCode::invalid_request, "a processor computes in F32, not in {}; choose --precision full",
-                name_of(*options.activation_type));
+  if (options.activation_type == DType::f16) {
+    throw Error(ErrorCode::invalid_request, "a processor computes in F32, not in F16; choose --precision full");
   }
   cpu::apply_instruction_limit();
   return make_device(DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes),
-                     std::make_shared<cpu::CpuBackend>(threads_or_all(options.threads), options.int8_weights), options);
+                     std::make_shared<cpu::CpuBackend>(threads_or_all(options.threads), options.reduced), options);
 }
 
 std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options) {
-  if (options.int8_weights) {
+  if (wants_int8(options)) {
     throw Error(ErrorCode::invalid_request,
                 "products of 8-bit integers are computed on a processor only; leave out --precision int8 or take "
                 "--device cpu");
@@ -102,7 +106,7 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
   }
   if (options.name == "cpu") return open_cpu(options);
   if (options.name == "auto") {
-    const std::optional<int> card = options.int8_weights ? std::nullopt : first_usable_card();
+    const std::optional<int> card = wants_int8(options) ? std::nullopt : first_usable_card();
     return card ? open_card(*card, options) : open_cpu(options);
   }
   if (const std::optional<int> index = card_index(options.name)) return open_card(*index, options);
@@ -130,20 +134,22 @@ DeviceList list_devices() {
 }
 
 bool int8_is_fast() { return cpu::int8_variants().front().is_fast; }
+bool bf16_is_fast() { return cpu::bf16_is_fast(); }
+bool bf16_works() { return cpu::bf16_works(); }
 
 double matmul_gflops(int threads) { return cpu::matmul_gflops(threads_or_all(threads)); }
 
 PlanTarget::PlanTarget(const Device& device, int threads_or_all)
     : threads(threads_or_all), kind(device.kind()), activation_type(device.backend().activation_type()) {}
 
-PlanningDevice open_planning_device(const PlanTarget& target, std::function<bool(std::string_view)> int8_weights) {
+PlanningDevice open_planning_device(const PlanTarget& target, ReducedProducts reduced) {
   auto allocator = std::make_unique<CountingAllocator>();
   CountingAllocator& memory = *allocator;
   std::shared_ptr<Backend> backend;
   if (target.kind == DeviceKind::cuda) {
     backend = std::make_shared<CardPlanningBackend>(target.activation_type);
   } else {
-    backend = std::make_shared<cpu::PlanningBackend>(threads_or_all(target.threads), std::move(int8_weights), memory);
+    backend = std::make_shared<cpu::PlanningBackend>(threads_or_all(target.threads), std::move(reduced), memory);
   }
   return {std::make_shared<const Device>(DeviceKind::cpu, "plan", std::move(allocator), std::move(backend)), memory};
 }

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "easel/backend/device_list.h"
 #include "easel/backend/profile.h"
+#include "easel/backend/reduced_products.h"
 #include "easel/tensor/counting_allocator.h"
 #include "easel/tensor/device.h"
 
@@ -20,10 +19,10 @@ struct DeviceOptions {
   std::string name = "cpu";  // or "cuda:0", "cuda:1", ..., "cuda" for the first; "auto": the first usable card, or cpu
   int threads = 0;           // 0: all processors of the machine
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
-  // Of the results of networks: f32, f16 or bf16. Nothing: what the device is best at, f32 on a processor.
+  // Of the results of networks on a card: f32, f16 or bf16; nothing: what it is best at. On a processor they are f32,
+  // and f16 is refused.
   std::optional<DType> activation_type = std::nullopt;
-  // Given a weight's name: whether products and convolutions with it may be of 8-bit integers. Empty: none.
-  std::function<bool(std::string_view)> int8_weights = {};
+  ReducedProducts reduced = {};                // which products may be of numbers with fewer bits, on a processor
   std::shared_ptr<Profile> profile = nullptr;  // where every operation is written down, if given
 };
 
@@ -37,6 +36,11 @@ double matmul_gflops(int threads = 0);
 
 // Whether this processor multiplies 8-bit integers faster than floats (VNNI).
 bool int8_is_fast();
+
+// The same of bf16 (AVX512_BF16 or AMX).
+bool bf16_is_fast();
+// Whether products of bf16 can be had at all (AVX-512); f32 takes their place otherwise.
+bool bf16_works();
 
 // What a plan is for: a processor of so many threads (as above), or a card.
 struct PlanTarget {
@@ -53,7 +57,7 @@ struct PlanningDevice {
   std::shared_ptr<const Device> device;
   CountingAllocator& memory;  // of the device
 };
-// int8_weights: as DeviceOptions has it
-PlanningDevice open_planning_device(const PlanTarget& target, std::function<bool(std::string_view)> int8_weights = {});
+// reduced: as DeviceOptions has it
+PlanningDevice open_planning_device(const PlanTarget& target, ReducedProducts reduced = {});
 
 }  // namespace easel

@@ -1,12 +1,12 @@
 #include "easel/pipeline/memory_trial.h"
 
-#include "easel/pipeline/int8_layers.h"
+#include "easel/pipeline/reduced_layers.h"
 
 namespace easel {
 
 TrialPeak MemoryTrial::operator()(std::span<const MemoryStage> stages, const StageModes& modes,
                                   std::optional<uint64_t> budget) const {
-  const PlanningDevice plan = int8_ ? open_planning_device(target_, allows_int8) : open_planning_device(target_);
+  const PlanningDevice plan = open_planning_device(target_, reduced_products(reduced_));
   plan.memory.set_budget(budget);
   for (const MemoryStage stage : stages) run(stage, modes, plan);
   return {.bytes = plan.memory.peak_held_bytes(), .tensor_bytes = plan.memory.peak_block_bytes()};

@@ -35,7 +35,8 @@ struct TrialPeak {
 // A job, as far as memory goes.
 class MemoryTrial {
  public:
-  MemoryTrial(const PlanTarget& target, bool int8) : target_(target), int8_(int8) {}
+  // reduced: the numbers of products, if they are not f32
+  MemoryTrial(const PlanTarget& target, std::optional<ReducedNumbers> reduced) : target_(target), reduced_(reduced) {}
   virtual ~MemoryTrial() = default;
   MemoryTrial(const MemoryTrial&) = delete;
   MemoryTrial& operator=(const MemoryTrial&) = delete;
@@ -67,7 +68,7 @@ class MemoryTrial {
   virtual void run(MemoryStage stage, const StageModes& modes, const PlanningDevice& plan) const = 0;
 
   PlanTarget target_;
-  bool int8_;
+  std::optional<ReducedNumbers> reduced_;
 };
 
 // While it lives, so much memory is taken that is no tensor's.
@@ -95,7 +96,7 @@ class NetworkTrial : public MemoryTrial {
     uint64_t lasting_bytes;
     std::function<void(Residency, const PlanningDevice&)> run;
   };
-  NetworkTrial(const PlanTarget& target, Job job) : MemoryTrial(target, /*int8=*/false), job_(std::move(job)) {}
+  NetworkTrial(const PlanTarget& target, Job job) : MemoryTrial(target, std::nullopt), job_(std::move(job)) {}
 
   std::vector<MemoryStage> stages() const override { return {MemoryStage::network}; }
   std::vector<StageModes> ladder(MemoryStage stage) const override;

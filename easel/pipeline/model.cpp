@@ -89,7 +89,7 @@ std::shared_ptr<const Checkpoint> open_preview_vae(const ModelOptions& options, 
 Model::Model(const ModelOptions& options)
     : checkpoint_(Checkpoint::open(options.checkpoint)),
       family_(accepted_family(*checkpoint_, options.families)),
-      is_int8_(options.int8),
+      reduced_(options.reduced),
       weights_(checkpoint_) {
   if (options.vae) {
     auto vae = Checkpoint::open(*options.vae);

@@ -39,7 +39,7 @@ class Model {
   // model_hash.h; computed at the first call, during which `pulse` is called and may throw to stop.
   const std::string& hash(const std::function<void()>& pulse = {});
   Family family() const { return family_; }
-  bool is_int8() const { return is_int8_; }
+  std::optional<ReducedNumbers> reduced() const { return reduced_; }  // the numbers of products, if not f32
   double scale_factor() const { return scale_factor_; }
   int64_t vae_factor() const;
   int64_t latent_channels() const;
@@ -108,7 +108,7 @@ class Model {
   std::vector<LoraUse> loras_;
   Family family_;
   ResidencyPlan residency_;
-  bool is_int8_;
+  std::optional<ReducedNumbers> reduced_;
   std::optional<std::string> hash_;
   std::optional<Parameterization> parameterization_;
   double scale_factor_;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "easel/backend/reduced_products.h"
 #include "easel/checkpoint/family.h"
 
 namespace easel {
@@ -21,7 +22,7 @@ struct ModelOptions {
   std::optional<std::filesystem::path> vae = {};          // replaces the checkpoint's VAE
   std::optional<std::filesystem::path> preview_vae = {};  // a tiny one that shows what is not finished
   std::optional<Parameterization> parameterization = {};  // otherwise found out
-  bool int8 = false;  // the device computes with 8-bit integers where it may: what memory weights take
+  std::optional<ReducedNumbers> reduced = {};             // the device's, where it may: what memory weights take
 };
 
 }  // namespace easel

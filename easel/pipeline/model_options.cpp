@@ -1,7 +1,7 @@
 #include "easel/pipeline/model_options.h"
 
 #include "easel/base/error.h"
-#include "easel/pipeline/int8_layers.h"
+#include "easel/pipeline/reduced_layers.h"
 
 namespace easel {
 namespace {
@@ -11,6 +11,17 @@ std::optional<Parameterization> parse_prediction(const std::optional<std::string
   if (*name == "eps") return Parameterization::eps;
   if (*name == "v") return Parameterization::v;
   throw Error(ErrorCode::invalid_request, "prediction '{}' is unknown, expected eps or v", *name);
+}
+
+std::optional<ReducedNumbers> numbers_of(Precision precision) {
+  switch (precision) {
+    case Precision::int8: return ReducedNumbers::int8;
+    case Precision::bf16: return ReducedNumbers::bf16;
+    case Precision::automatic:
+    case Precision::full:
+    case Precision::f16: break;
+  }
+  return std::nullopt;
 }
 
 std::optional<DType> activation_type(Precision precision) {
@@ -33,14 +44,14 @@ ModelOptions model_options(const PipelineOptions& options, std::span<const Famil
           .vae = options.vae,
           .preview_vae = options.preview_vae,
           .parameterization = parse_prediction(options.prediction),
-          .int8 = options.precision == Precision::int8};
+          .reduced = numbers_of(options.precision)};
 }
 
 DeviceOptions device_options(const PipelineOptions& options, std::shared_ptr<Profile> profile) {
   DeviceOptions device{
       .name = options.device, .threads = options.threads, .memory_limit_bytes = options.memory_limit_bytes};
   device.activation_type = activation_type(options.precision);
-  if (options.precision == Precision::int8) device.int8_weights = allows_int8;
+  device.reduced = reduced_products(numbers_of(options.precision));
   device.profile = std::move(profile);
   return device;
 }

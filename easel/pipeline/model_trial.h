@@ -27,7 +27,7 @@ struct JobSize {
 class ModelTrial : public MemoryTrial {
  public:
   ModelTrial(const Model& model, const JobSize& job, const PlanTarget& target)
-      : MemoryTrial(target, model.is_int8()), model_(model), job_(job) {}
+      : MemoryTrial(target, model.reduced()), model_(model), job_(job) {}
 
   std::vector<MemoryStage> stages() const override;
   std::vector<StageModes> ladder(MemoryStage stage) const override;

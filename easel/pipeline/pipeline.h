@@ -19,9 +19,9 @@ namespace easel {
 enum class Precision {
   automatic,  // what the device is best at: f32 on a processor, f16 on a card
   full,       // f32
-  f16,        // on a card: the networks but the VAE
-  bf16,       // on a card
-  int8,       // most products of UNet and VAE decoder with 8-bit integers: faster with VNNI, not quite the same images
+  f16,        // on a card: all of the networks but the VAE
+  bf16,  // on a card the networks; on a processor most products of UNet and VAE decoder: faster with AMX or AVX512_BF16
+  int8,  // on a processor, the same products with 8-bit integers: faster with VNNI, not quite the same images
 };
 
 struct PipelineOptions {
@@ -74,6 +74,8 @@ class Pipeline {
 
 // Whether this processor gains speed by Precision::int8, and not only memory.
 bool int8_is_fast();  // easel/backend/devices.h
+bool bf16_is_fast();  // the same of Precision::bf16
+bool bf16_works();    // whether it is not f32 on this processor
 
 // "easel 0.1.0"
 std::string program_version();

@@ -20,7 +20,7 @@ struct Diffusion {
   PromptEncoder prompts;
 };
 
-void refuse_model_options(const PipelineOptions& options) {
+void refuse_model_options(const PipelineOptions& options, const Device& device) {
   const auto refuse_if = [&](bool given, std::string_view name) {
     if (!given) return;
     throw Error(ErrorCode::invalid_request, "{} is no diffusion checkpoint: {} does not go with it, leave it out",
@@ -29,7 +29,8 @@ void refuse_model_options(const PipelineOptions& options) {
   refuse_if(options.config.has_value(), "a configuration");
   refuse_if(options.vae.has_value(), "a VAE");
   refuse_if(options.prediction.has_value(), "the kind of prediction");
-  refuse_if(options.precision == Precision::int8, "precision int8");
+  const bool reduces = device.kind() == DeviceKind::cpu && options.precision == Precision::bf16;
+  refuse_if(reduces || options.precision == Precision::int8, "a precision of fewer bits");
 }
 
 bool is_latent_diffusion(const Checkpoint& checkpoint) { return checkpoint.has_prefix("model.diffusion_model."); }
@@ -80,7 +81,7 @@ Upscaler::Upscaler(const PipelineOptions& options) : Upscaler() {
     state_->upscaler = Diffusion{Model(model_options(options, kUpscalingFamilies)),
                                  PromptEncoder(Tokenizer::open(require_asset(kBpeMerges)))};
   } else {
-    refuse_model_options(options);
+    refuse_model_options(options, *state_->device);
     state_->upscaler.emplace<NetworkFile>(checkpoint);
   }
 }

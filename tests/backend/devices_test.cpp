@@ -96,9 +96,9 @@ TEST_F(Plugins, CardsAreListedAndOpened) {
 
 TEST_F(Plugins, IntegersAndTypesGoWhereTheyCanBeComputed) {
   take("card");
-  const auto all = [](std::string_view) { return true; };
-  EXPECT_THAT(refusal({.name = "cuda:0", .int8_weights = all}), HasSubstr("on a processor only"));
-  EXPECT_EQ(open_device({.name = "auto", .int8_weights = all})->name(), "cpu");
+  const ReducedProducts all{.numbers = ReducedNumbers::int8, .allows = [](std::string_view) { return true; }};
+  EXPECT_THAT(refusal({.name = "cuda:0", .reduced = all}), HasSubstr("on a processor only"));
+  EXPECT_EQ(open_device({.name = "auto", .reduced = all})->name(), "cpu");
   EXPECT_THAT(refusal({.name = "cpu", .activation_type = DType::f16}), HasSubstr("a processor computes in F32"));
 }
 

@@ -1,4 +1,4 @@
-// Products of 8-bit integers: what a device opened with DeviceOptions::int8_weights computes.
+// Products of 8-bit integers: what a device opened with DeviceOptions::reduced computes.
 #include <cmath>
 #include <limits>
 
@@ -12,7 +12,7 @@ namespace easel::testing {
 namespace {
 
 std::shared_ptr<const Device> int8_device(int threads = 2) {
-  return open_device({.threads = threads, .int8_weights = [](std::string_view) { return true; }});
+  return open_device({.threads = threads, .reduced = {.allows = [](std::string_view) { return true; }}});
 }
 
 Tensor on(const Device& device, const Tensor& x) { return Tensor::from(device, x.shape(), x.data()); }
@@ -355,7 +355,7 @@ TEST(Int8, ZerosStayZerosAndWhatIsNotFiniteIsSeen) {
 
 TEST(Int8, WeightsThatAreNotNamedStayExact) {
   const auto device =
-      open_device({.threads = 1, .int8_weights = [](std::string_view name) { return name != "random"; }});
+      open_device({.threads = 1, .reduced = {.allows = [](std::string_view name) { return name != "random"; }}});
   const Tensor x = random_tensor({1, 20, 64}, 1);
   const Parameter weight = random_parameter({64, 64}, 2);
   EXPECT_EQ(ops::linear(on(*device, x), weight, std::nullopt).values(), ops::linear(x, weight, std::nullopt).values());

@@ -5,9 +5,9 @@
 #include <array>
 #include <cmath>
 
-#include "easel/pipeline/int8_layers.h"
 #include "easel/pipeline/memory.h"
 #include "easel/pipeline/pipeline.h"
+#include "easel/pipeline/reduced_layers.h"
 #include "easel/pipeline/upscaler.h"
 #include "tests/support/golden.h"
 
@@ -34,22 +34,22 @@ TEST(Int8Layers, TheUnetsAndTheDecodersButForWhatIsSensitive) {
                            "output_blocks.3.1.transformer_blocks.0.attn1.to_q.weight",
                            "output_blocks.3.1.transformer_blocks.0.attn2.to_out.0.weight",
                            "input_blocks.1.1.transformer_blocks.0.ff.net.0.proj.weight"}) {
-    EXPECT_TRUE(allows_int8(unet + name)) << name;
+    EXPECT_TRUE(allows_reduced(unet + name)) << name;
   }
   for (const char* name :
        {"input_blocks.0.0.weight", "out.2.weight", "time_embed.0.weight", "label_emb.weight",
         "input_blocks.1.0.emb_layers.1.weight", "output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight",
         "output_blocks.3.0.skip_connection.weight"}) {
-    EXPECT_FALSE(allows_int8(unet + name)) << name;
+    EXPECT_FALSE(allows_reduced(unet + name)) << name;
   }
-  EXPECT_TRUE(allows_int8("first_stage_model.decoder.up.1.block.0.conv1.weight"));
-  EXPECT_TRUE(allows_int8("first_stage_model.decoder.mid.block_1.conv1.weight"));
+  EXPECT_TRUE(allows_reduced("first_stage_model.decoder.up.1.block.0.conv1.weight"));
+  EXPECT_TRUE(allows_reduced("first_stage_model.decoder.mid.block_1.conv1.weight"));
   for (const char* name :
        {"conv_in.weight", "conv_out.weight", "mid.attn_1.q.weight", "up.1.block.0.nin_shortcut.weight"}) {
-    EXPECT_FALSE(allows_int8(std::string("first_stage_model.decoder.") + name)) << name;
+    EXPECT_FALSE(allows_reduced(std::string("first_stage_model.decoder.") + name)) << name;
   }
-  EXPECT_FALSE(allows_int8("first_stage_model.encoder.down.0.block.0.conv1.weight"));
-  EXPECT_FALSE(allows_int8("cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight"));
+  EXPECT_FALSE(allows_reduced("first_stage_model.encoder.down.0.block.0.conv1.weight"));
+  EXPECT_FALSE(allows_reduced("cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight"));
 }
 
 TEST(Int8Pictures, AreNearThoseOfFullPrecision) {
@@ -64,6 +64,19 @@ TEST(Int8Pictures, AreNearThoseOfFullPrecision) {
   EXPECT_EQ(drawn(int8), picture);
 }
 
+// Without AVX-512 they are those of full precision.
+TEST(Bf16Pictures, AreNearThoseOfFullPrecision) {
+  const PipelineOptions full{.checkpoint = golden_path("models/sd1-tiny.ckpt")};
+  PipelineOptions bf16 = full;
+  bf16.precision = Precision::bf16;
+  const Image exact = drawn(full);
+  const Image picture = drawn(bf16);
+  EXPECT_EQ(picture != exact, bf16_works());
+  EXPECT_GT(psnr(picture, exact), 30.0);
+  bf16.low_memory = true;  // packed anew at each use
+  EXPECT_EQ(drawn(bf16), picture);
+}
+
 TEST(Int8Pictures, TheirWeightsCountInTheMemoryPlan) {
   const auto path = golden_path("models/sd1-tiny.ckpt");
   const JobSize job{.width_px = 64, .height_px = 64, .batch = 1, .latents = 2};
@@ -76,7 +89,7 @@ TEST(Int8Pictures, TheirWeightsCountInTheMemoryPlan) {
            static_cast<int64_t>(trial(kSampling, streamed, 0).tensor_bytes);
   };
   const Model full({.checkpoint = path});
-  const Model int8({.checkpoint = path, .int8 = true});
+  const Model int8({.checkpoint = path, .reduced = ReducedNumbers::int8});
   const auto unet_bytes = static_cast<int64_t>(full.file_bytes("model.diffusion_model."));
   EXPECT_GT(weights_of(int8), weights_of(full));
   EXPECT_LT(weights_of(int8), weights_of(full) + 2 * unet_bytes);

@@ -6,11 +6,13 @@
 #include <cstring>
 
 #include "easel/backend/cpu/attention.h"
+#include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/group_norm.h"
 #include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
 #include "easel/backend/cpu/int8_linear.h"
+#include "easel/backend/cpu/int8_weight.h"
 #include "easel/backend/cpu/kernels.h"
 #include "easel/backend/cpu/linear.h"
 #include "easel/backend/cpu/parallel.h"
@@ -58,35 +60,36 @@ Tensor wrapped_around(int threads, const Tensor& x, const Padding& padding) {
 
 void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                         Tensor& out) {
-  if (int8_conv_applies(x, weight, options) && uses_int8(weight)) {
+  const bool is_bf16 = uses_bf16(reduced_, weight);
+  if (int8_conv_applies(x, weight, options) && uses_int8(reduced_, weight)) {
     int8_conv2d(threads_, x, weight, bias, options, out);
-  } else if (winograd_applies(x, weight, options)) {
+  } else if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_beats_winograd())) {
     winograd_conv2d(threads_, x, weight, bias, options, out);
     weight.finish_use();
   } else if (is_pointwise(weight, options) && !options.image_bias) {
     linear(x, weight, bias, {.activation = options.activation, .residual = options.residual}, out);
   } else {
-    packed_conv2d(x, weight, bias, options, out);
+    packed_conv2d(x, weight, bias, options, is_bf16 ? Numbers::bf16 : Numbers::f32, out);
   }
 }
 
 void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
-                               const Conv2dOptions& options, Tensor& out) {
+                               const Conv2dOptions& options, Numbers numbers, Tensor& out) {
   if (options.padding.mode == PaddingMode::circular) {
     Conv2dOptions unpadded = options;
     unpadded.padding = {};
-    return packed_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, out);
+    return packed_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, numbers, out);
   }
   omp_set_num_threads(threads_);
   const bool adds_residual = !options.residual || onednn_adds_residuals();
-  if (!options.image_bias && adds_residual) return onednn_.convolution(x, weight, bias, options, out);
+  if (!options.image_bias && adds_residual) return onednn_.convolution(x, weight, bias, options, numbers, out);
 
   // oneDNN has no bias per image: it is added afterwards, and with it what must come later.
   Conv2dOptions plain = options;
   plain.image_bias.reset();
   plain.residual.reset();
   plain.activation = Activation::none;
-  onednn_.convolution(x, weight, bias, plain, out);
+  onednn_.convolution(x, weight, bias, plain, numbers, out);
   const int64_t c = out.dim(3);
   const int64_t pixels = out.dim(1) * out.dim(2);
   float* const data = out.data().data();
@@ -110,20 +113,28 @@ void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const P
 
 void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
                         Tensor& out) {
-  if (uses_int8(weight)) return int8_linear(threads_, x, weight, bias, options, out);
+  if (uses_int8(reduced_, weight)) return int8_linear(threads_, x, weight, bias, options, out);
+  if (uses_bf16(reduced_, weight)) {
+    omp_set_num_threads(threads_);
+    return onednn_.matmul(x, weight, bias, options, Numbers::bf16, out);
+  }
   cpu::linear(threads_, x, weight, bias, options, out);
   weight.finish_use();
 }
 
 void CpuBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
-  if (uses_int8(weight)) return int8_linear_geglu(threads_, x, weight, bias, out);
+  if (uses_int8(reduced_, weight)) return int8_linear_geglu(threads_, x, weight, bias, out);
+  if (uses_bf16(reduced_, weight)) {
+    omp_set_num_threads(threads_);
+    return bf16_linear_geglu(onednn_, threads_, x, weight, bias, out);
+  }
   cpu::linear_geglu(threads_, x, weight, bias, out);
   weight.finish_use();
 }
 
 void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                            Tensor& out) {
-  if (int8_weights_ && int16_attention_applies(q, k, options)) {
+  if (reduced_.allows && int16_attention_applies(q, k, options)) {
     int16_attention(threads_, q, k, v, options, out);
   } else {
     cpu::attention(threads_, q, k, v, options, out);

@@ -1,19 +1,17 @@
 // The CPU backend: oneDNN for products and convolutions, own vector kernels for the rest.
 #pragma once
 
-#include <functional>
-#include <string_view>
+#include <utility>
 
 #include "easel/backend/backend.h"
 #include "easel/backend/cpu/onednn.h"
+#include "easel/backend/reduced_products.h"
 
 namespace easel::cpu {
 
 class CpuBackend : public Backend {
  public:
-  // int8_weights: as DeviceOptions has it
-  explicit CpuBackend(int threads, std::function<bool(std::string_view)> int8_weights = {})
-      : threads_(threads), int8_weights_(std::move(int8_weights)) {}
+  explicit CpuBackend(int threads, ReducedProducts reduced = {}) : threads_(threads), reduced_(std::move(reduced)) {}
 
   void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
               Tensor& out) override;
@@ -43,12 +41,10 @@ class CpuBackend : public Backend {
  private:
   // By oneDNN, whose weights are packed and whose padding is zero.
   void packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                     Tensor& out);
-
-  bool uses_int8(const Parameter& weight) const { return int8_weights_ && int8_weights_(weight.name()); }
+                     Numbers numbers, Tensor& out);
 
   int threads_;
-  std::function<bool(std::string_view)> int8_weights_;
+  ReducedProducts reduced_;
   OneDnn onednn_;
 };
 

@@ -6,10 +6,16 @@
 #include <cstdint>
 #include <memory>
 
+#include "easel/backend/reduced_products.h"
 #include "easel/tensor/parameter.h"
 #include "easel/tensor/tensor.h"
 
 namespace easel::cpu {
+
+// How products with this weight are computed.
+inline bool uses_int8(const ReducedProducts& reduced, const Parameter& weight) {
+  return reduced.numbers == ReducedNumbers::int8 && reduced.apply_to(weight.name());
+}
 
 inline size_t padded_to(size_t count, size_t step) { return (count + step - 1) / step * step; }
 

@@ -37,7 +37,7 @@ struct LinearPart {
 };
 
 constexpr size_t kDepthBlock = 256;          // of x's rows: 12 of them stay in the L1 cache
-constexpr size_t kPackedBytes = 640 * 1024;  // of weight panels: they stay in the L2 cache
+constexpr size_t kPackedBytes = 832 * 1024;  // of weight panels: they stay in the L2 cache
 constexpr size_t kMaxPanels = 5;
 
 }  // namespace easel::cpu

@@ -12,6 +12,9 @@
 
 namespace easel::cpu {
 
+// Of the factors: what is not f32 is rounded to it. Sums, biases, residuals and results are f32.
+enum class Numbers { f32, bf16 };
+
 class OneDnn {
  public:
   OneDnn();
@@ -21,10 +24,10 @@ class OneDnn {
 
   // out = activation(conv(x, weight) + bias) + residual, for out [n, h', w', c_out].
   void convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                   Tensor& out);
-  // out = activation(x W^T + bias) + residual. x [rows, d_in], out [rows, d_out]
+                   Numbers numbers, Tensor& out);
+  // out = activation(x W^T + bias) + residual. x [rows, d_in], out [rows, d_out]; the weight's packed form is kept.
   void matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
-              Tensor& out);
+              Numbers numbers, Tensor& out);
 
  private:
   struct Engine;

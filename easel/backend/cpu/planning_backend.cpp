@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "easel/backend/cpu/attention.h"
+#include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
+#include "easel/backend/cpu/int8_weight.h"
 #include "easel/backend/cpu/linear.h"
 #include "easel/backend/cpu/winograd.h"
 
@@ -12,9 +14,10 @@ namespace easel::cpu {
 namespace {
 
 constexpr int64_t kChannelBlock = 16;  // to whole blocks of which oneDNN pads its weights
+constexpr int64_t kBf16Block = 64;     // the same of bf16
 constexpr int64_t kChunkPixels = 64;   // of group_norm
 
-int64_t whole_blocks(int64_t channels) { return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
+int64_t whole_blocks(int64_t channels, int64_t block = kChannelBlock) { return (channels + block - 1) / block * block; }
 
 // Takes the memory of tensors that live during one operation.
 void take(const Device& device, std::initializer_list<int64_t> floats) {
@@ -70,12 +73,20 @@ void PlanningBackend::take_int8(const Tensor& x, const Parameter& weight) {
   if (weight.residency() == Residency::packed) packed_.emplace(weight.bytes().data(), packed);
 }
 
+void PlanningBackend::take_bf16(const Tensor& x, const Parameter& weight) {
+  const Shape& shape = weight.shape();
+  const int64_t padded = whole_blocks(shape[0], kBf16Block) * whole_blocks(shape[1], kBf16Block);
+  pack(weight, padded * (shape.count() / (shape[0] * shape[1])) / 2, x.device());
+  take(x.device(), {bf16_floats(x)});
+}
+
 void PlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
                              const Conv2dOptions& options, Tensor& out) {
   const Device& device = x.device();
   if (bias != nullptr) plain(*bias, device);
-  if (int8_conv_applies(x, weight, options) && uses_int8(weight)) return take_int8(x, weight);
-  if (winograd_applies(x, weight, options)) {
+  if (int8_conv_applies(x, weight, options) && uses_int8(reduced_, weight)) return take_int8(x, weight);
+  const bool is_bf16 = uses_bf16(reduced_, weight);
+  if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_beats_winograd())) {
     const Reading reading(*this, weight);
     const WinogradMemory memory = winograd_memory(threads_, x, out);
     return take(device, {memory.points_floats, memory.scratch_floats});
@@ -88,27 +99,33 @@ void PlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const Par
     wrapped = Tensor::empty(
         device, {x.dim(0), padding.top + x.dim(1) + padding.bottom, padding.left + x.dim(2) + padding.right, x.dim(3)});
   }
+  if (is_bf16) return take_bf16(wrapped ? *wrapped : x, weight);
   pack(weight, whole_blocks(kernel[0]) * whole_blocks(kernel[1]) * kernel[2] * kernel[3], device);
 }
 
 void PlanningBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias,
                              const LinearOptions& /*options*/, Tensor& /*out*/) {
   if (bias != nullptr) plain(*bias, x.device());
-  if (uses_int8(weight)) return take_int8(x, weight);
+  if (uses_int8(reduced_, weight)) return take_int8(x, weight);
+  if (uses_bf16(reduced_, weight)) return take_bf16(x, weight);
   const Reading reading(*this, weight);
   take(x.device(), {linear_scratch_floats(threads_, x, weight.shape().dim(0), /*geglu=*/false)});
 }
 
 void PlanningBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& /*out*/) {
   plain(bias, x.device());
-  if (uses_int8(weight)) return take_int8(x, weight);
+  if (uses_int8(reduced_, weight)) return take_int8(x, weight);
+  if (uses_bf16(reduced_, weight)) {
+    const Tensor products = Tensor::empty(x.device(), {bf16_geglu_floats(x, weight)});
+    return take_bf16(x, weight);
+  }
   const Reading reading(*this, weight);
   take(x.device(), {linear_scratch_floats(threads_, x, weight.shape().dim(0) / 2, /*geglu=*/true)});
 }
 
 void PlanningBackend::attention(const Tensor& q, const Tensor& k, const Tensor& /*v*/, const AttentionOptions& options,
                                 Tensor& /*out*/) {
-  const AttentionMemory memory = int8_weights_ && int16_attention_applies(q, k, options)
+  const AttentionMemory memory = reduced_.allows && int16_attention_applies(q, k, options)
                                      ? int16_attention_memory(threads_, q, k, options.heads)
                                      : attention_memory(threads_, q, k, options.heads);
   take(q.device(), {memory.packed_floats, memory.scratch_floats});

@@ -1,22 +1,22 @@
 // PlanningBackend: takes the memory that the CPU backend would take, and computes nothing.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <optional>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "easel/backend/backend.h"
+#include "easel/backend/reduced_products.h"
 #include "easel/tensor/counting_allocator.h"
 
 namespace easel::cpu {
 
 class PlanningBackend : public Backend {
  public:
-  // int8_weights: as DeviceOptions has it; allocator: that of the device this becomes a part of
-  PlanningBackend(int threads, std::function<bool(std::string_view)> int8_weights, CountingAllocator& allocator)
-      : threads_(threads), int8_weights_(std::move(int8_weights)), allocator_(allocator) {}
+  // allocator: that of the device this becomes a part of
+  PlanningBackend(int threads, ReducedProducts reduced, CountingAllocator& allocator)
+      : threads_(threads), reduced_(std::move(reduced)), allocator_(allocator) {}
 
   void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
               Tensor& out) override;
@@ -51,12 +51,13 @@ class PlanningBackend : public Backend {
   void pack(const Parameter& weight, std::optional<int64_t> packed_floats, const Device& device);
   void plain(const Parameter& weight, const Device& device) { pack(weight, std::nullopt, device); }
 
-  bool uses_int8(const Parameter& weight) const { return int8_weights_ && int8_weights_(weight.name()); }
   // The weight and the activations x as 8-bit integers.
   void take_int8(const Tensor& x, const Parameter& weight);
+  // The same as bf16.
+  void take_bf16(const Tensor& x, const Parameter& weight);
 
   int threads_;
-  std::function<bool(std::string_view)> int8_weights_;
+  ReducedProducts reduced_;
   CountingAllocator& allocator_;
   std::map<const std::byte*, uint64_t> read_;  // bytes of weights that stay where they lie
   std::map<const std::byte*, Tensor> packed_;  // those that stay as packed numbers

@@ -1,4 +1,4 @@
-#include "easel/pipeline/int8_layers.h"
+#include "easel/pipeline/reduced_layers.h"
 
 #include <algorithm>
 #include <span>
@@ -27,9 +27,14 @@ bool is_one_of(std::string_view layer, std::span<const std::string_view> exact) 
 
 }  // namespace
 
-bool allows_int8(std::string_view weight) {
+bool allows_reduced(std::string_view weight) {
   if (weight.starts_with(kUnet)) return !is_one_of(weight.substr(kUnet.size()), kExact);
   return weight.starts_with(kDecoder) && !is_one_of(weight.substr(kDecoder.size()), kExactInDecoder);
+}
+
+ReducedProducts reduced_products(std::optional<ReducedNumbers> numbers) {
+  if (!numbers) return {};
+  return {.numbers = *numbers, .allows = allows_reduced};
 }
 
 }  // namespace easel
