@@ -8,7 +8,12 @@ struct AttentionCase {
   bool causal = false;
 };
 
-class Attention : public EachType {};
+class Attention : public EachType {
+ protected:
+  using Function = void(cuda::Source q, cuda::Source k, cuda::Source v, const cuda::AttentionSizes& sizes, bool causal,
+                        cuda::Target out, cuda::Stream stream);
+  void expect_equal_to_cpu(const AttentionCase& c, Function* attention) const;
+};
 
 // Every head dimension of the models, some that are no whole vectors, one with more than a block computes at once;
 // tiles of queries and keys that are whole and that are not; masks within and across tiles.
@@ -23,28 +28,33 @@ constexpr AttentionCase kCases[] = {
     {{.n = 1, .queries = 150, .keys = 150, .heads = 1, .head_dim = 33}, true},
 };
 
+void Attention::expect_equal_to_cpu(const AttentionCase& c, Function* attention) const {
+  const auto& s = c.sizes;
+  SCOPED_TRACE(::testing::Message() << s.queries << " queries, " << s.keys << " keys, " << s.heads << " heads of "
+                                    << s.head_dim << (c.causal ? ", causal" : ""));
+  const int64_t width = s.heads * s.head_dim;
+  const Shape q_shape{s.n, s.queries, width};
+  const Shape k_shape{s.n, s.keys, width};
+  std::vector<float> queries = random_values(q_shape.count(), 1);
+  for (float& value : queries) value *= 6.0f;  // some scores stand out
+  const Operand q(GetParam(), queries);
+  const Operand k(GetParam(), random_values(k_shape.count(), 2));
+  const Operand v(GetParam(), random_values(k_shape.count(), 3));
+  Tensor expected = Tensor::zeros(cpu_device(), q_shape);
+  cpu_device().backend().attention(q.tensor(q_shape), k.tensor(k_shape), v.tensor(k_shape),
+                                   {.heads = s.heads, .causal = c.causal}, expected);
+  Operand out = Operand::empty(GetParam(), q_shape.count());
+  run_kernel(out, [&] { attention(q.source(), k.source(), v.source(), s, c.causal, out.target(), nullptr); });
+  // Scores are sums of head_dim products, weights are their exponents, and results are sums over keys.
+  const double scores = 6.0 * tolerance(DType::f32, s.head_dim);
+  // On tensor cores a weight is rounded too, by at most half a unit: all of them together move a mean of values no
+  // more.
+  const double weights = attention == cuda::tensor_attention ? kernel_tolerance(GetParam(), 1) : 0.0;
+  EXPECT_TENSOR_NEAR(out.tensor(q_shape), expected, kernel_tolerance(GetParam(), s.keys) + scores + weights);
+}
+
 TEST_P(Attention, EqualsTheCpu) {
-  for (const AttentionCase& c : kCases) {
-    const auto& s = c.sizes;
-    SCOPED_TRACE(::testing::Message() << s.queries << " queries, " << s.keys << " keys, " << s.heads << " heads of "
-                                      << s.head_dim << (c.causal ? ", causal" : ""));
-    const int64_t width = s.heads * s.head_dim;
-    const Shape q_shape{s.n, s.queries, width};
-    const Shape k_shape{s.n, s.keys, width};
-    std::vector<float> queries = random_values(q_shape.count(), 1);
-    for (float& value : queries) value *= 6.0f;  // some scores stand out
-    const Operand q(GetParam(), queries);
-    const Operand k(GetParam(), random_values(k_shape.count(), 2));
-    const Operand v(GetParam(), random_values(k_shape.count(), 3));
-    Tensor expected = Tensor::zeros(cpu_device(), q_shape);
-    cpu_device().backend().attention(q.tensor(q_shape), k.tensor(k_shape), v.tensor(k_shape),
-                                     {.heads = s.heads, .causal = c.causal}, expected);
-    Operand out = Operand::empty(GetParam(), q_shape.count());
-    run_kernel(out, [&] { cuda::attention(q.source(), k.source(), v.source(), s, c.causal, out.target(), nullptr); });
-    // Scores are sums of head_dim products, weights are their exponents, and results are sums over keys.
-    const double scores = 6.0 * tolerance(DType::f32, s.head_dim);
-    EXPECT_TENSOR_NEAR(out.tensor(q_shape), expected, kernel_tolerance(GetParam(), s.keys) + scores);
-  }
+  for (const AttentionCase& c : kCases) expect_equal_to_cpu(c, cuda::attention);
 }
 
 TEST_P(Attention, OperandsOfAnyAlignment) {
@@ -72,7 +82,38 @@ TEST_P(Attention, ScoresThatOverflowGiveNan) {
   for (const float value : out.values()) EXPECT_TRUE(std::isnan(value));
 }
 
+constexpr AttentionCase kTensorCases[] = {
+    {{.n = 2, .queries = 70, .keys = 77, .heads = 2, .head_dim = 40}},
+    {{.n = 1, .queries = 64, .keys = 128, .heads = 1, .head_dim = 64}},
+    {{.n = 1, .queries = 3, .keys = 1, .heads = 3, .head_dim = 8}},
+    {{.n = 1, .queries = 1, .keys = 130, .heads = 2, .head_dim = 80}},
+    {{.n = 1, .queries = 16, .keys = 65, .heads = 1, .head_dim = 160}},
+    {{.n = 1, .queries = 9, .keys = 66, .heads = 1, .head_dim = 512}},
+    {{.n = 2, .queries = 77, .keys = 77, .heads = 1, .head_dim = 64}, true},
+    {{.n = 1, .queries = 150, .keys = 150, .heads = 1, .head_dim = 24}, true},
+};
+
+class TensorAttention : public Attention {};
+
+TEST_P(TensorAttention, EqualsTheCpu) {
+  for (const AttentionCase& c : kTensorCases) {
+    ASSERT_TRUE(cuda::tensor_attention_applies(GetParam(), c.sizes.head_dim, 80));
+    expect_equal_to_cpu(c, cuda::tensor_attention);
+  }
+}
+
+TEST(TensorCores, ServeWhereTypesAndMemoryAllow) {
+  EXPECT_TRUE(cuda::tensor_attention_applies(DType::f16, 64, 75));
+  EXPECT_FALSE(cuda::tensor_attention_applies(DType::f16, 64, 70));
+  EXPECT_FALSE(cuda::tensor_attention_applies(DType::bf16, 64, 75));
+  EXPECT_FALSE(cuda::tensor_attention_applies(DType::f32, 64, 90));
+  EXPECT_FALSE(cuda::tensor_attention_applies(DType::f16, 36, 90));
+  EXPECT_TRUE(cuda::tensor_attention_applies(DType::f16, 512, 86));
+  EXPECT_FALSE(cuda::tensor_attention_applies(DType::f16, 512, 75));
+}
+
 INSTANTIATE_TEST_SUITE_P(EachType, Attention, ::testing::ValuesIn(kElementTypes), name_of_type);
+INSTANTIATE_TEST_SUITE_P(EachHalf, TensorAttention, ::testing::Values(DType::f16, DType::bf16), name_of_type);
 
 }  // namespace
 }  // namespace easel::testing

@@ -4,6 +4,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,10 @@
 #include <vector>
 
 #include "tests/cuda_kernels/emulation/cuda_runtime.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 
@@ -32,7 +37,7 @@ namespace {
 constexpr unsigned kLanes = 32;
 constexpr unsigned kMostThreads = 1024;
 constexpr size_t kPlainShared = 48 << 10;
-constexpr size_t kStackBytes = 128 << 10;
+constexpr size_t kStackBytes = 16 << 10;
 constexpr int kNan = 0xFF;  // shared memory before a block begins
 
 enum class Waits { no, for_block, for_warp, no_more };
@@ -42,22 +47,28 @@ struct Place {
   ucontext_t context;
   jmp_buf jump;
   bool is_new = true;
+  const void* stack = nullptr;  // its lowest address
+  size_t stack_bytes = 0;
 };
 
 struct Fiber {
   Place place;
-  std::unique_ptr<char[]> stack;
+  std::unique_ptr<char[]> memory;  // of its stack
   Waits waits = Waits::no;
   unsigned line = 0;
   unsigned exchanges = 0;
 };
 
 // A jump is much quicker than swapcontext, which asks the kernel for signal masks, but sanitizers follow only the
-// latter.
+// latter, if they are told of the stacks.
 void go(Place& from, Place& to) {
 #ifdef __SANITIZE_ADDRESS__
+  void* frames = nullptr;
+  __sanitizer_start_switch_fiber(&frames, to.stack, to.stack_bytes);
   swapcontext(&from.context, &to.context);
+  __sanitizer_finish_switch_fiber(frames, nullptr, nullptr);
 #else
+  from.is_new = false;
   if (_setjmp(from.jump) != 0) return;
   if (!to.is_new) _longjmp(to.jump, 1);
   to.is_new = false;
@@ -65,14 +76,24 @@ void go(Place& from, Place& to) {
 #endif
 }
 
+// What a fiber does first; `from` is where it was begun.
+void arrive([[maybe_unused]] Place& from) {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_finish_switch_fiber(nullptr, &from.stack, &from.stack_bytes);
+#endif
+}
+
+using Brought = std::array<uint64_t, 3>;
+
 struct Emulator {
   std::deque<Fiber> fibers;  // contexts must stay where they are
   std::vector<unsigned> order;
-  Place scheduler{.context = {}, .jump = {}, .is_new = false};
+  Place scheduler;
   unsigned current = 0;
   const std::function<void()>* thread = nullptr;
-  // Values of two exchanges: a thread reaches the second after this one only when all have read those of this one.
-  uint64_t brought[2][kMostThreads];
+  // What threads bring to two exchanges: one reaches the second after this one only when all have read those of this
+  // one.
+  Brought brought[2][kMostThreads];
   std::map<const void*, size_t> allowed_shared;
   Order order_kind = Order::forward;
   std::mt19937 random{1};
@@ -95,6 +116,7 @@ void wait(Waits waits, unsigned line) {
 
 // A fiber is the thread of one block after the other.
 void run_threads() {
+  arrive(emulator.scheduler);
   while (true) {
     (*emulator.thread)();
     wait(Waits::no_more, 0);
@@ -104,9 +126,11 @@ void run_threads() {
 void prepare(unsigned threads) {
   while (emulator.fibers.size() < threads) {
     Fiber& fiber = emulator.fibers.emplace_back();
-    fiber.stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
+    fiber.memory = std::make_unique_for_overwrite<char[]>(kStackBytes);
+    fiber.place.stack = fiber.memory.get();
+    fiber.place.stack_bytes = kStackBytes;
     getcontext(&fiber.place.context);
-    fiber.place.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.place.context.uc_stack.ss_sp = fiber.memory.get();
     fiber.place.context.uc_stack.ss_size = kStackBytes;
     fiber.place.context.uc_link = nullptr;
     makecontext(&fiber.place.context, run_threads, 0);
@@ -168,6 +192,17 @@ void run_block(const Launch& launch) {
   }
 }
 
+// Waits until all lanes have brought something; what each of them brought.
+const Brought* bring(const Brought& mine, unsigned line) {
+  const unsigned thread = emulator.current;
+  const unsigned first = thread / kLanes * kLanes;
+  if (first + kLanes > blockDim.x) report("a shuffle of part of a warp", line);
+  const unsigned buffer = emulator.fibers[thread].exchanges++ % 2;
+  emulator.brought[buffer][thread] = mine;
+  wait(Waits::for_warp, line);
+  return emulator.brought[buffer] + first;
+}
+
 bool is_possible(const Launch& launch) {
   const auto shared = emulator.allowed_shared.find(launch.kernel);
   const size_t allowed = shared == emulator.allowed_shared.end() ? kPlainShared : shared->second;
@@ -211,13 +246,33 @@ bool take_failure() { return std::exchange(emulator.failed, false); }
 void wait_for_block(unsigned line) { wait(Waits::for_block, line); }
 
 uint64_t exchange(unsigned mask, uint64_t value, int lane_mask, unsigned line) {
-  const unsigned thread = emulator.current;
-  if (mask != 0xFFFFFFFFu || thread / kLanes * kLanes + kLanes > blockDim.x)
-    report("a shuffle of part of a warp", line);
-  const unsigned buffer = emulator.fibers[thread].exchanges++ % 2;
-  emulator.brought[buffer][thread] = value;
-  wait(Waits::for_warp, line);
-  return emulator.brought[buffer][thread ^ static_cast<unsigned>(lane_mask)];
+  if (mask != 0xFFFFFFFFu) report("a shuffle of part of a warp", line);
+  return bring({value}, line)[static_cast<unsigned>(lane_mask) ^ (emulator.current % kLanes)][0];
+}
+
+void multiply_add(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float (*to_float)(uint16_t bits)) {
+  Brought mine{};
+  std::memcpy(mine.data(), a, sizeof a);
+  std::memcpy(mine.data() + 2, b, sizeof b);
+  const Brought* const lanes = bring(mine, 0);
+  const auto element = [&](unsigned lane, unsigned index) {
+    uint16_t bits;
+    std::memcpy(&bits, reinterpret_cast<const char*>(lanes + lane) + index * sizeof bits, sizeof bits);
+    return to_float(bits);
+  };
+  // Elements 0 to 7 that a lane brings are of a, 8 to 11 of b.
+  const auto left = [&](unsigned row, unsigned k) {
+    return element(row % 8 * 4 + k % 8 / 2, (row / 8 + k / 8 * 2) * 2 + k % 2);
+  };
+  const auto right = [&](unsigned k, unsigned column) {
+    return element(column * 4 + k % 8 / 2, 8 + k / 8 * 2 + k % 2);
+  };
+  const unsigned lane = emulator.current % kLanes;
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned row = lane / 4 + i / 2 * 8;
+    const unsigned column = lane % 4 * 2 + i % 2;
+    for (unsigned k = 0; k < 16; ++k) sums[i] += left(row, k) * right(k, column);
+  }
 }
 
 void set_order(Order order) { emulator.order_kind = order; }

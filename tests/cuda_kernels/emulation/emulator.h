@@ -37,6 +37,9 @@ bool take_failure();
 void wait_for_block(unsigned line);
 // What the lane `lane_mask` away brings (of the same width).
 uint64_t exchange(unsigned mask, uint64_t value, int lane_mask, unsigned line);
+// mma.m16n8k16 of PTX by a whole warp: sums += a b, with matrices shared out as easel/backend/cuda/kernels/mma.cuh
+// says.
+void multiply_add(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float (*to_float)(uint16_t bits));
 
 // A result that depends on the order of threads tells of a barrier that is missing.
 enum class Order { forward, backward, shuffled };

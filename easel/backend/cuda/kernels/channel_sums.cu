@@ -13,7 +13,7 @@ int64_t chunks_of(int64_t pixels) {
 
 // One block per chunk: parts [chunks, 2, c]. Shared: [rows at once][c] sums of the block's threads.
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     chunk_sums(const T* x, Source pivot, int64_t pixels, int columns, double* parts) {
   const Columns at(columns);
   const int c = columns * kWidth;

@@ -32,7 +32,7 @@ struct GroupShape {
 // One block per chunk (x) and image (y): parts [n, chunks, groups] = mean and spread (Moments).
 // Shared: means and spreads [rows at once][c] of the block's threads.
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kNormThreads)
+__global__ void __launch_bounds__(kNormThreads, kBlocksAtOnce)
     group_moments(const T* x, Chunks chunks, int columns, GroupShape shape, float2* parts) {
   const Columns at(columns);
   const int c = columns * kWidth;

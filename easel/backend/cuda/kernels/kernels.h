@@ -108,4 +108,10 @@ struct AttentionSizes {
 // dimension, all of one type. Causal: query i sees keys 0..i. Products in f32 and without tensor cores.
 void attention(Source q, Source k, Source v, const AttentionSizes& sizes, bool causal, Target out, Stream stream);
 
+// The same on tensor cores, with weights rounded to the operands' type: f16 or bf16 at addresses that are multiples of
+// 16, for a head dimension and a card for which it applies. capability: 10 * major + minor
+bool tensor_attention_applies(DType type, int64_t head_dim, int capability);
+void tensor_attention(Source q, Source k, Source v, const AttentionSizes& sizes, bool causal, Target out,
+                      Stream stream);
+
 }  // namespace easel::cuda

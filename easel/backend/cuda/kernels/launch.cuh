@@ -14,6 +14,7 @@ namespace easel::cuda {
 
 constexpr int kWarp = 32;
 constexpr int kThreads = 256;          // of a block, unless a kernel says otherwise
+constexpr int kBlocksAtOnce = 2;       // on a processor, of kernels that otherwise spill registers to fit in more
 constexpr int64_t kMostBlocks = 4096;  // more than a card runs at once
 
 // Beyond this a kernel has to ask for its shared memory.

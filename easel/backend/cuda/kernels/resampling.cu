@@ -61,7 +61,7 @@ __device__ Taps make_taps(int64_t i, const Axis& axis, bool align_corners) {
 
 // Rows are pixels of the result [n, height.out, width.out].
 template <typename T, int kWidth, bool kIsCubic>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     resize_kernel(const T* x, Axis height, Axis width, int64_t rows, bool align_corners, int columns, T* out) {
   constexpr int kTaps = kIsCubic ? 4 : 2;
   const Columns at(columns);
@@ -109,7 +109,7 @@ struct Windows {
 
 // Rows are pixels of the result [n, height.out, width.out].
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     max_pool_kernel(const T* x, Windows height, Windows width, int64_t rows, int columns, T* out) {
   const Columns at(columns);
   if (at.is_idle()) return;
