@@ -45,8 +45,8 @@ std::vector<float> random_values(int64_t count, uint32_t seed);
 // f32 weights of the CPU backend with an operand's values.
 Parameter parameter(const Operand& operand, Shape shape);
 
-// Runs a kernel that writes `out` (unless it fails) with threads in several orders, each time from the same contents
-// of `out`: the bits must be the same, and nothing beside `out` may be written.
+// Runs a kernel that writes `out` with its threads in one order and in the other, each time from the same contents of
+// `out`: the bits must be the same, and nothing beside `out` may be written.
 void run_kernel(Operand& out, const std::function<void()>& kernel);
 
 // The largest difference to the CPU backend that rounding explains, relative to the largest magnitude: half a unit in

@@ -12,7 +12,6 @@
 #include <map>
 #include <memory>
 #include <numeric>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -37,7 +36,7 @@ namespace {
 constexpr unsigned kLanes = 32;
 constexpr unsigned kMostThreads = 1024;
 constexpr size_t kPlainShared = 48 << 10;
-constexpr size_t kStackBytes = 16 << 10;
+constexpr size_t kStackBytes = 32 << 10;
 constexpr int kNan = 0xFF;  // shared memory before a block begins
 
 enum class Waits { no, for_block, for_warp, no_more };
@@ -96,7 +95,6 @@ struct Emulator {
   Brought brought[2][kMostThreads];
   std::map<const void*, size_t> allowed_shared;
   Order order_kind = Order::forward;
-  std::mt19937 random{1};
   bool failed = false;
 };
 Emulator emulator;
@@ -158,9 +156,6 @@ bool release(unsigned begin, unsigned end, Waits waits) {
 
 // Runs every thread until it waits or ends. Whether all have ended.
 bool run_round(unsigned threads) {
-  if (emulator.order_kind == Order::shuffled) {
-    std::shuffle(emulator.order.begin(), emulator.order.end(), emulator.random);
-  }
   for (const unsigned i : emulator.order) {
     if (emulator.fibers[i].waits != Waits::no) continue;
     emulator.current = i;

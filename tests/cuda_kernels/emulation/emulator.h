@@ -42,7 +42,7 @@ uint64_t exchange(unsigned mask, uint64_t value, int lane_mask, unsigned line);
 void multiply_add(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float (*to_float)(uint16_t bits));
 
 // A result that depends on the order of threads tells of a barrier that is missing.
-enum class Order { forward, backward, shuffled };
+enum class Order { forward, backward };
 void set_order(Order order);
 
 }  // namespace cuda_emulation
