@@ -43,8 +43,8 @@ void require_finite(const Progress& progress) {
   throw Error(
       ErrorCode::bad_checkpoint,
       "the network gives numbers that are not finite at step {} of {}; the checkpoint is damaged, or its kind of "
-      "prediction is the other one (--prediction eps|v)",
-      progress.step, progress.total);
+      "prediction is the other one (--prediction eps|v){}",
+      progress.step, progress.total, precision_hint(progress.denoised.device()));
 }
 
 }  // namespace
@@ -105,8 +105,10 @@ Tensor decode_latent(const Model& model, const Tensor& latent, const BlockObserv
 Tensor decode_latent(const TinyVaeDecoder& decoder, const Tensor& latent) {
   const Tensor pixels = decoder(latent);
   if (is_finite(pixels)) return pixels;
-  throw Error(ErrorCode::bad_checkpoint,
-              "the tiny VAE gives numbers that are not finite; leave --vae or --preview-vae out, or give another file");
+  throw Error(
+      ErrorCode::bad_checkpoint,
+      "the tiny VAE gives numbers that are not finite; leave --vae or --preview-vae out, or give another file{}",
+      precision_hint(pixels.device()));
 }
 
 }  // namespace easel

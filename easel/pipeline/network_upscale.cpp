@@ -87,8 +87,8 @@ Tensor NetworkUpscale::enlarge_tile(const Tensor& x) const {
   stop_if_cancelled();
   const Tensor y = file_.network()(x * 0.5f + 0.5f, watch_cancel());
   if (!is_finite(y)) {
-    throw Error(ErrorCode::bad_checkpoint, "{}: the network gives numbers that are not finite; the file is damaged",
-                file_.name());
+    throw Error(ErrorCode::bad_checkpoint, "{}: the network gives numbers that are not finite; the file is damaged{}",
+                file_.name(), precision_hint(y.device()));
   }
   return y * 2.0f + (2.0f * kHalfByte - 1.0f);  // bytes are cut off: this rounds them
 }

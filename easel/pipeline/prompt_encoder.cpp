@@ -59,8 +59,8 @@ Tensor PromptEncoder::run_encoder(const Model& model, const Device& device, std:
       model.text_encoder()(Tensor::from(device, {1, kContextTokens}, ids), options_.clip_skip - 1, learned);
   if (is_finite(encoded)) return encoded;
   throw Error(ErrorCode::bad_checkpoint,
-              "{}: the text encoder gives numbers that are not finite; the file is damaged: download it again",
-              model.checkpoint().file());
+              "{}: the text encoder gives numbers that are not finite; the file is damaged: download it again{}",
+              model.checkpoint().file(), precision_hint(device));
 }
 
 Tensor PromptEncoder::encode_plain(const Model& model, const Device& device, const std::string& text,

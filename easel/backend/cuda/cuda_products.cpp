@@ -206,6 +206,10 @@ void CudaBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, c
                      workspace(q.device()), card::kWorkspaceBytes)) {
     return;
   }
+  if (tensor_attention_applies(type, sizes.head_dim, context_->compute_capability()) && is_aligned(out)) {
+    tensor_attention(source(queries), source(keys), source(values), sizes, options.causal, target(out), stream());
+    return check_launch("attend");
+  }
   cuda::attention(source(queries), source(keys), source(values), sizes, options.causal, target(out), stream());
   check_launch("attend");
 }
