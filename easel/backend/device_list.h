@@ -7,6 +7,9 @@
 
 namespace easel {
 
+// Where nobody names a device: what the environment variable EASEL_DEVICE says, or "cpu".
+std::string default_device();
+
 // What there is to compute with.
 struct DeviceInfo {
   std::string name;     // "cpu", "cuda:0": what open_device() takes

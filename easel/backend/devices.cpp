@@ -1,6 +1,7 @@
 #include "easel/backend/devices.h"
 
 #include <charconv>
+#include <cstdlib>
 
 #include "easel/backend/card_planning.h"
 #include "easel/backend/cpu/bf16.h"
@@ -112,6 +113,11 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
   if (const std::optional<int> index = card_index(options.name)) return open_card(*index, options);
   throw Error(ErrorCode::invalid_request, "device '{}' is unknown, expected auto, cpu or cuda:0, cuda:1, ...",
               options.name);
+}
+
+std::string default_device() {
+  const char* const name = std::getenv("EASEL_DEVICE");
+  return name != nullptr && *name != '\0' ? name : "cpu";
 }
 
 DeviceList list_devices() {
