@@ -15,6 +15,7 @@ COLORS = {"linear": "#4477aa", "conv3x3": "#ee6677", "attention": "#228833", "co
           "normalization": "#66ccee", "movement": "#aa3377", "elementwise": "#bbbbbb"}
 LEFT, WIDTH, BAR, GAP, TOP = 150, 560, 34, 22, 46
 SMALLEST_LABEL = 0.035  # of the picture's width
+TOTAL_WIDTH = 56  # of a bar's seconds
 
 
 def text(x, y, content, anchor="start", size=13, color="#222222"):
@@ -34,7 +35,8 @@ def bar(name, result, y, scale):
         x += width
     limit = LEFT + result["unet_step"]["limit_seconds"] * scale
     parts.append(f'<line x1="{limit:.1f}" y1="{y - 4}" x2="{limit:.1f}" y2="{y + BAR + 4}" stroke="#000000" stroke-width="2"/>')
-    parts.append(text(max(x, limit) + 6, y + BAR * 0.62, f'{result["unet_step"]["seconds"]:.2f} s'))
+    seconds_at = x if x + TOTAL_WIDTH < limit or x > limit else limit
+    parts.append(text(seconds_at + 6, y + BAR * 0.62, f'{result["unet_step"]["seconds"]:.2f} s'))
     return parts
 
 

@@ -127,11 +127,6 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
-void MappedFile::prefetch(std::span<const std::byte> range) const {
-  const auto pages = blocks_around(range, bytes_);
-  if (!pages.empty()) ::madvise(const_cast<std::byte*>(pages.data()), pages.size(), MADV_WILLNEED);
-}
-
 void MappedFile::release_pages(std::span<const std::byte> range) const {
   const auto pages = blocks_around(range, bytes_);
   if (!pages.empty()) ::madvise(const_cast<std::byte*>(pages.data()), pages.size(), MADV_DONTNEED);

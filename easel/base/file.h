@@ -26,8 +26,6 @@ class MappedFile {
   uint64_t size() const { return bytes_.size(); }
   std::span<const std::byte> bytes() const { return bytes_; }
 
-  // Asks the system to read `range` ahead of its use.
-  void prefetch(std::span<const std::byte> range) const;
   // Gives the physical pages of `range` back, and what the system read around it; reading it again reads the file
   // again.
   void release_pages(std::span<const std::byte> range) const;

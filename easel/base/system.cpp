@@ -151,7 +151,10 @@ std::filesystem::path executable_path() {
 
 void limit_spinning(char** argv) {
   constexpr const char* kSpinCount = "GOMP_SPINCOUNT";
-  if (std::getenv(kSpinCount) != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  // A program whose first thread is bound would bind all threads to that one processor if it began anew.
+  for (const char* chosen : {kSpinCount, "OMP_WAIT_POLICY", "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"}) {
+    if (std::getenv(chosen) != nullptr) return;
+  }
   ::setenv(kSpinCount, "1000", 1);
   ::execv("/proc/self/exe", argv);  // where that fails the program goes on as it is
 }

@@ -30,7 +30,7 @@ std::filesystem::path executable_path();
 // To be called first in main(): makes threads that wait for each other sleep soon instead of spinning for milliseconds,
 // which takes the processor from the very threads they wait for when other programs run too (a thousandfold slower with
 // 20 of them). OpenMP reads this once, when a program is loaded, so this starts the program anew with GOMP_SPINCOUNT
-// set; not if the user has set that or OMP_WAIT_POLICY.
+// set; not if the user has set that or OMP_WAIT_POLICY, or binds threads to processors by OpenMP's variables.
 void limit_spinning(char** argv);
 
 // From now on SIGINT and SIGTERM set a flag instead of ending the process; a second one ends it at once.

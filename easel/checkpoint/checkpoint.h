@@ -49,7 +49,7 @@ class Checkpoint {
   const WeightData* find(std::string_view name) const;              // nullptr if there is none
   bool has_prefix(std::string_view prefix) const;                   // some name begins with `prefix`
 
-  // The mapping behind the tensors, to prefetch or release pages of it; nullptr if this is not from a file.
+  // The mapping behind the tensors, to release pages of it; nullptr if this is not from a file.
   const MappedFile* mapping() const { return mapping_.get(); }
 
  private:
