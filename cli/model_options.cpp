@@ -72,7 +72,10 @@ void add_preview_option(CLI::App& command, ModelArgs& args) {
 
 void add_machine_options(CLI::App& command, ModelArgs& args) {
   const std::string machine = kMachineGroup;
-  command.add_option("--device", args.device, "What computes: cpu, cuda:0, ..., or auto: a card if there is one")
+  command
+      .add_option(
+          "--device", args.device,
+          "What computes: cpu, cuda:0, ..., or auto: a card if there is one (the default once that is verified)")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(machine);

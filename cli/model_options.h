@@ -20,7 +20,7 @@ struct ModelArgs {
   std::optional<std::string> vae = {};
   std::optional<std::string> preview_vae = {};
   std::optional<std::string> prediction = {};
-  std::string device = "auto";
+  std::string device = default_device();
   int threads = 0;
   std::string memory_limit = {};
   bool low_memory = false;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "easel/backend/device_list.h"
 #include "easel/base/cancel.h"
 #include "easel/image/grey16.h"
 #include "easel/image/image.h"
@@ -16,9 +17,9 @@
 namespace easel {
 
 struct DepthOptions {
-  std::filesystem::path checkpoint;  // SD 2 depth, or a file of its depth network alone
-  std::string device = "auto";       // as PipelineOptions::device
-  int threads = 0;                   // 0: all processors
+  std::filesystem::path checkpoint;       // SD 2 depth, or a file of its depth network alone
+  std::string device = default_device();  // as PipelineOptions::device
+  int threads = 0;                        // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
   bool low_memory = false;  // as PipelineOptions::low_memory
 };

@@ -31,7 +31,7 @@ struct PipelineOptions {
   // A tiny VAE that decodes previews and intermediate images. The starter model's previews have one without.
   std::optional<std::filesystem::path> preview_vae = {};
   std::optional<std::string> prediction = {};  // "eps" or "v"; otherwise found out
-  std::string device = "auto";                 // as DeviceOptions::name
+  std::string device = default_device();       // as DeviceOptions::name
   int threads = 0;                             // 0: all processors
   uint64_t memory_limit_bytes = std::numeric_limits<uint64_t>::max();
   std::vector<AdapterFile> adapters = {};             // beside those in the folders for them
