@@ -1,5 +1,7 @@
 #include "easel/backend/card_planning.h"
 
+#include "easel/backend/convolution_shapes.h"
+
 namespace easel {
 namespace {
 
@@ -39,13 +41,8 @@ void CardPlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const
   std::optional<Tensor> shift;
   if (bias != nullptr) shift = take(*bias, device);
   const std::optional<Tensor> same_type = converted(x, type);
-  const Padding& padding = options.padding;
   std::optional<Tensor> padded;
-  if (padding.mode == PaddingMode::circular || padding.top != padding.bottom || padding.left != padding.right) {
-    padded = Tensor::empty(
-        device, {x.dim(0), padding.top + x.dim(1) + padding.bottom, padding.left + x.dim(2) + padding.right, x.dim(3)},
-        type);
-  }
+  if (card::pads_before(options.padding)) padded = Tensor::empty(device, padded_shape(x, options.padding), type);
   std::optional<Tensor> widened;
   if (c_in != kernel[1]) {
     const Tensor& from = padded ? *padded : x;

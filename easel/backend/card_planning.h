@@ -16,6 +16,10 @@ inline constexpr int64_t kWorkspaceBytes = 32 << 20;
 // Tensor cores want whole groups of channels, so others are filled up with zeros.
 inline constexpr int64_t kChannelGroup = 8;
 inline int64_t whole_groups(int64_t channels) { return (channels + kChannelGroup - 1) / kChannelGroup * kChannelGroup; }
+// Whether an image is padded on its own: a convolution's library adds zeros only, and as many on both sides.
+inline bool pads_before(const Padding& padding) {
+  return padding.mode == PaddingMode::circular || padding.top != padding.bottom || padding.left != padding.right;
+}
 // The type of results where numbers may be large and the device computes in `usual`.
 inline DType wide_type(DType usual) { return usual == DType::f16 ? DType::f32 : usual; }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "easel/backend/convolution_shapes.h"
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/group_norm.h"
@@ -25,20 +26,12 @@ namespace {
 
 constexpr int64_t kGrainFloats = 1 << 14;  // less work than this is not worth a second thread
 
-// A 1x1 convolution is a product over all pixels.
-bool is_pointwise(const Parameter& weight, const Conv2dOptions& options) {
-  const Padding& padding = options.padding;
-  return weight.shape()[2] == 1 && weight.shape()[3] == 1 && options.stride == 1 && padding.top == 0 &&
-         padding.bottom == 0 && padding.left == 0 && padding.right == 0;
-}
-
 // x [n, h, w, c] with its opposite edges around it: [n, top + h + bottom, left + w + right, c]
 Tensor wrapped_around(int threads, const Tensor& x, const Padding& padding) {
   const int64_t h = x.dim(1);
   const int64_t w = x.dim(2);
   const int64_t c = x.dim(3);
-  Tensor out =
-      Tensor::empty(x.device(), {x.dim(0), padding.top + h + padding.bottom, padding.left + w + padding.right, c});
+  Tensor out = Tensor::empty(x.device(), padded_shape(x, padding));
   const int64_t rows = out.dim(1);
   const int64_t columns = out.dim(2);
   const float* const from = x.data().data();

@@ -1,5 +1,4 @@
-// oneDNN primitives, created once per shape and kept. The only file (with its .cpp) that knows the library's API, whose
-// versions 2 and 3 differ in how primitives are described.
+// oneDNN primitives, created once per shape and kept. The library's versions 2 and 3 differ in how they are described.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "easel/backend/convolution_shapes.h"
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/int16_attention.h"
@@ -95,9 +96,7 @@ void PlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const Par
   if (kernel[2] == 1 && kernel[3] == 1 && !options.image_bias) return linear(x, weight, nullptr, {}, out);
   std::optional<Tensor> wrapped;
   if (options.padding.mode == PaddingMode::circular) {
-    const Padding& padding = options.padding;
-    wrapped = Tensor::empty(
-        device, {x.dim(0), padding.top + x.dim(1) + padding.bottom, padding.left + x.dim(2) + padding.right, x.dim(3)});
+    wrapped = Tensor::empty(device, padded_shape(x, options.padding));
   }
   if (is_bf16) return take_bf16(wrapped ? *wrapped : x, weight);
   pack(weight, whole_blocks(kernel[0]) * whole_blocks(kernel[1]) * kernel[2] * kernel[3], device);

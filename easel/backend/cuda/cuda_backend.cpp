@@ -2,13 +2,10 @@
 
 #include <vector>
 
-#include "easel/backend/cuda/kernels/image_kernels.h"
 #include "easel/base/error.h"
 
 namespace easel::cuda {
 namespace {
-
-ImageShape image_shape(const Tensor& x) { return {.n = x.dim(0), .h = x.dim(1), .w = x.dim(2), .c = x.dim(3)}; }
 
 Tensor scratch(const Device& device, int64_t bytes) { return Tensor::empty(device, {bytes}, DType::u8); }
 

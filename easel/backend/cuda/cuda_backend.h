@@ -9,6 +9,7 @@
 #include "easel/backend/cuda/attention.h"
 #include "easel/backend/cuda/context.h"
 #include "easel/backend/cuda/convolution.h"
+#include "easel/backend/cuda/kernels/image_kernels.h"
 #include "easel/backend/cuda/products.h"
 #include "easel/backend/cuda/weights.h"
 
@@ -76,5 +77,6 @@ class CudaBackend : public Backend {
 
 inline Source source(const Tensor& x) { return {x.address(), x.dtype()}; }
 inline Target target(Tensor& x) { return {x.address(), x.dtype()}; }
+inline ImageShape image_shape(const Tensor& x) { return {.n = x.dim(0), .h = x.dim(1), .w = x.dim(2), .c = x.dim(3)}; }
 
 }  // namespace easel::cuda

@@ -1,6 +1,6 @@
 // Products, convolutions and attention: what cuDNN and cuBLASLt compute.
+#include "easel/backend/convolution_shapes.h"
 #include "easel/backend/cuda/cuda_backend.h"
-#include "easel/backend/cuda/kernels/image_kernels.h"
 #include "easel/base/error.h"
 
 namespace easel::cuda {
@@ -9,14 +9,6 @@ namespace {
 constexpr uintptr_t kAlignment = 16;  // bytes, that cuDNN's graphs are told of
 
 bool is_aligned(const Tensor& x) { return reinterpret_cast<uintptr_t>(x.address()) % kAlignment == 0; }
-
-bool is_pointwise(const Parameter& weight, const Conv2dOptions& options) {
-  const Padding& padding = options.padding;
-  return weight.shape()[2] == 1 && weight.shape()[3] == 1 && options.stride == 1 && padding.top == 0 &&
-         padding.bottom == 0 && padding.left == 0 && padding.right == 0;
-}
-
-ImageShape image_shape(const Tensor& x) { return {.n = x.dim(0), .h = x.dim(1), .w = x.dim(2), .c = x.dim(3)}; }
 
 }  // namespace
 
@@ -36,10 +28,8 @@ void* CudaBackend::workspace(const Device& device) {
 Tensor CudaBackend::prepared(const Tensor& x, const Conv2dOptions& options, DType type, Padding& padding) const {
   Tensor h = as(x, type);
   padding = options.padding;
-  if (padding.mode == PaddingMode::circular || padding.top != padding.bottom || padding.left != padding.right) {
-    Tensor padded = Tensor::empty(
-        x.device(),
-        {x.dim(0), padding.top + x.dim(1) + padding.bottom, padding.left + x.dim(2) + padding.right, x.dim(3)}, type);
+  if (card::pads_before(padding)) {
+    Tensor padded = Tensor::empty(x.device(), padded_shape(x, padding), type);
     pad(source(h), image_shape(h), padding, target(padded), stream());
     check_launch("pad an image");
     padding = {};
