@@ -38,7 +38,7 @@ void bf16_linear_geglu(OneDnn& onednn, int threads, const Tensor& x, const Param
   for (int64_t row = 0; row < rows; row += kRowsAtOnce) {
     const int64_t count = std::min(kRowsAtOnce, rows - row);
     Tensor part = products.slice(0, count);
-    onednn.matmul(x_rows.slice(row, row + count), weight, &bias, {}, Numbers::bf16, part);
+    onednn.matmul(x_rows.slice(row, row + count), weight, &bias, {}, part);
     const float* const from = part.data().data();
     float* const to = out.data().data() + row * width;
     parallel_for(threads, count, 1, [&](int64_t begin, int64_t end) {

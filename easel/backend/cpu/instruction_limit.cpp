@@ -45,15 +45,6 @@ InstructionLimit instruction_limit() {
   return limit;
 }
 
-bool onednn_adds_residuals() {
-#if defined(__x86_64__)
-  static const bool has_avx2 = (hwy::SupportedTargets() & HWY_AVX2) != 0;
-  return has_avx2;
-#else
-  return true;
-#endif
-}
-
 std::string instruction_sets() {
   apply_instruction_limit();
   const auto targets = hwy::SupportedTargets();

@@ -23,7 +23,7 @@ struct OneDnn::Engine {
 
 struct OneDnn::Primitive {
   dnnl::primitive primitive;
-  Desc source_f32, source, weights_plain, weights, bias, destination;  // source: in the primitive's numbers
+  Desc source_f32, source, weights_plain, weights, bias, destination;  // source: in bf16
   int weight_layout;      // names the packed form of the weights among those of one Parameter
   int residual_position;  // among the post-ops
 };
@@ -40,8 +40,6 @@ class OneDnnWeight : public PackedWeight {
   Tensor storage_;
   dnnl::memory memory_;
 };
-
-Type type_of(Numbers numbers) { return numbers == Numbers::bf16 ? Type::bf16 : Type::f32; }
 
 dnnl::primitive_attr attributes(Activation activation, bool residual, const Desc& destination) {
   dnnl::post_ops post_ops;
@@ -130,7 +128,7 @@ int OneDnn::layout_of(const Primitive& primitive) {
 }
 
 void OneDnn::convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                         Numbers numbers, Tensor& out) {
+                         Tensor& out) {
   const Shape& kernel = weight.shape();
   const Padding& padding = options.padding;
   const Key key{0,
@@ -148,16 +146,15 @@ void OneDnn::convolution(const Tensor& x, const Parameter& weight, const Paramet
                 padding.right,
                 bias != nullptr,
                 static_cast<int64_t>(options.activation),
-                options.residual.has_value(),
-                static_cast<int64_t>(numbers)};
+                options.residual.has_value()};
   const Primitive& primitive = cached(key, [&] {
     Primitive made;
     made.source_f32 = Desc({x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, Type::f32, Tag::nhwc);
-    made.source = Desc({x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, type_of(numbers), Tag::nhwc);
+    made.source = Desc({x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, Type::bf16, Tag::nhwc);
     made.destination = Desc({out.dim(0), out.dim(3), out.dim(1), out.dim(2)}, Type::f32, Tag::nhwc);
     made.weights_plain = Desc({kernel[0], kernel[1], kernel[2], kernel[3]}, Type::f32, Tag::oihw);
     made.bias = bias == nullptr ? Desc() : Desc({kernel[0]}, Type::f32, Tag::a);
-    const Desc any({kernel[0], kernel[1], kernel[2], kernel[3]}, type_of(numbers), Tag::any);
+    const Desc any({kernel[0], kernel[1], kernel[2], kernel[3]}, Type::bf16, Tag::any);
     const auto desc = convolution_desc(engine_->engine, made.source, any, made.bias, made.destination, options,
                                        attributes(options.activation, options.residual.has_value(), made.destination));
     made.weights = desc.weights_desc();
@@ -169,27 +166,21 @@ void OneDnn::convolution(const Tensor& x, const Parameter& weight, const Paramet
 }
 
 void OneDnn::matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
-                    Numbers numbers, Tensor& out) {
+                    Tensor& out) {
   const int64_t d_in = x.dim(-1);
   const int64_t d_out = weight.shape().dim(0);
   const int64_t rows = x.count() / d_in;
-  const Key key{1,
-                rows,
-                d_in,
-                d_out,
-                bias != nullptr,
-                static_cast<int64_t>(options.activation),
-                options.residual.has_value(),
-                static_cast<int64_t>(numbers)};
+  const Key key{
+      1, rows, d_in, d_out, bias != nullptr, static_cast<int64_t>(options.activation), options.residual.has_value()};
   const Primitive& primitive = cached(key, [&] {
     Primitive made;
     made.source_f32 = Desc({rows, d_in}, Type::f32, Tag::ab);
-    made.source = Desc({rows, d_in}, type_of(numbers), Tag::ab);
+    made.source = Desc({rows, d_in}, Type::bf16, Tag::ab);
     made.destination = Desc({rows, d_out}, Type::f32, Tag::ab);
     made.weights_plain = Desc({d_in, d_out}, Type::f32, Tag::ba);  // [d_out, d_in] read as its transpose
     made.bias = bias == nullptr ? Desc() : Desc({1, d_out}, Type::f32, Tag::ab);
     const auto desc =
-        matmul_desc(engine_->engine, made.source, Desc({d_in, d_out}, type_of(numbers), Tag::any), made.bias,
+        matmul_desc(engine_->engine, made.source, Desc({d_in, d_out}, Type::bf16, Tag::any), made.bias,
                     made.destination, attributes(options.activation, options.residual.has_value(), made.destination));
     made.weights = desc.weights_desc();
     made.primitive = dnnl::matmul(desc);
@@ -219,16 +210,11 @@ void OneDnn::run(const Primitive& primitive, const Tensor& x, const Parameter& w
       return std::make_shared<OneDnnWeight>(std::move(storage), std::move(memory));
     });
     const dnnl::memory& weights = static_cast<const OneDnnWeight&>(*packed).memory();
-    dnnl::memory source = wrap(primitive.source_f32, x);
-    std::optional<Tensor> rounded;  // alive until the stream has finished
-    if (primitive.source != primitive.source_f32) {
-      const auto floats =
-          static_cast<int64_t>(primitive.source.get_size() + sizeof(float) - 1) / int64_t{sizeof(float)};
-      rounded = Tensor::empty(device, {floats});
-      dnnl::memory to = wrap(primitive.source, *rounded);
-      dnnl::reorder(source, to).execute(engine_->stream, source, to);
-      source = to;
-    }
+    const auto floats = static_cast<int64_t>((primitive.source.get_size() + sizeof(float) - 1) / sizeof(float));
+    Tensor rounded = Tensor::empty(device, {floats});
+    dnnl::memory x_memory = wrap(primitive.source_f32, x);
+    dnnl::memory source = wrap(primitive.source, rounded);
+    dnnl::reorder(x_memory, source).execute(engine_->stream, x_memory, source);
     std::unordered_map<int, dnnl::memory> arguments{
         {DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, wrap(primitive.destination, out)}};
     std::optional<Tensor> bias_values;  // alive until the stream has finished

@@ -11,9 +11,7 @@
 
 namespace easel::cpu {
 
-// Of the factors: what is not f32 is rounded to it. Sums, biases, residuals and results are f32.
-enum class Numbers { f32, bf16 };
-
+// Products of x and of weights that are rounded to bf16; sums, biases, residuals and results are f32.
 class OneDnn {
  public:
   OneDnn();
@@ -23,10 +21,10 @@ class OneDnn {
 
   // out = activation(conv(x, weight) + bias) + residual, for out [n, h', w', c_out].
   void convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                   Numbers numbers, Tensor& out);
+                   Tensor& out);
   // out = activation(x W^T + bias) + residual. x [rows, d_in], out [rows, d_out]; the weight's packed form is kept.
   void matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
-              Numbers numbers, Tensor& out);
+              Tensor& out);
 
  private:
   struct Engine;
