@@ -56,7 +56,7 @@ void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Paramete
   const bool is_bf16 = uses_bf16(reduced_, weight);
   if (int8_conv_applies(x, weight, options) && uses_int8(reduced_, weight)) {
     int8_conv2d(threads_, x, weight, bias, options, out);
-  } else if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_beats_winograd())) {
+  } else if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_support().beats_winograd)) {
     winograd_conv2d(threads_, x, weight, bias, options, out);
     weight.finish_use();
   } else if (is_pointwise(weight, options) && !options.image_bias) {
@@ -73,39 +73,9 @@ void CpuBackend::other_conv2d(const Tensor& x, const Parameter& weight, const Pa
     unpadded.padding = {};
     return other_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, out);
   }
-  if (uses_bf16(reduced_, weight)) return bf16_conv2d(x, weight, bias, options, out);
+  if (uses_bf16(reduced_, weight)) return bf16_conv2d(*bf16_, threads_, x, weight, bias, options, out);
   direct_conv2d(threads_, x, weight, bias, options, out);
   weight.finish_use();
-}
-
-void CpuBackend::bf16_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
-                             const Conv2dOptions& options, Tensor& out) {
-  omp_set_num_threads(threads_);
-  if (!options.image_bias) return onednn_.convolution(x, weight, bias, options, out);
-
-  // oneDNN has no bias per image: it is added afterwards, and with it what must come later.
-  Conv2dOptions plain = options;
-  plain.image_bias.reset();
-  plain.residual.reset();
-  plain.activation = Activation::none;
-  onednn_.convolution(x, weight, bias, plain, out);
-  const int64_t c = out.dim(3);
-  const int64_t pixels = out.dim(1) * out.dim(2);
-  float* const data = out.data().data();
-  const float* const image_bias = options.image_bias->data().data();
-  const float* const residual = options.residual ? options.residual->data().data() : nullptr;
-  for (int64_t image = 0; image < out.dim(0); ++image) {
-    parallel_for(threads_, pixels, kGrainFloats / c + 1, [&](int64_t begin, int64_t end) {
-      const int64_t offset = (image * pixels + begin) * c;
-      const auto count = static_cast<size_t>((end - begin) * c);
-      add_row(image_bias + image * c, data + offset, static_cast<size_t>(end - begin), static_cast<size_t>(c));
-      if (residual != nullptr) {
-        activate_add(data + offset, options.activation, residual + offset, data + offset, count);
-      } else if (options.activation != Activation::none) {
-        cpu::activate(data + offset, options.activation, data + offset, count);
-      }
-    });
-  }
 }
 
 void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
@@ -113,7 +83,7 @@ void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Paramete
   if (uses_int8(reduced_, weight)) return int8_linear(threads_, x, weight, bias, options, out);
   if (uses_bf16(reduced_, weight)) {
     omp_set_num_threads(threads_);
-    return onednn_.matmul(x, weight, bias, options, out);
+    return bf16_->matmul(x, weight, bias, options, out);
   }
   cpu::linear(threads_, x, weight, bias, options, out);
   weight.finish_use();
@@ -121,10 +91,7 @@ void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Paramete
 
 void CpuBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
   if (uses_int8(reduced_, weight)) return int8_linear_geglu(threads_, x, weight, bias, out);
-  if (uses_bf16(reduced_, weight)) {
-    omp_set_num_threads(threads_);
-    return bf16_linear_geglu(onednn_, threads_, x, weight, bias, out);
-  }
+  if (uses_bf16(reduced_, weight)) return bf16_linear_geglu(*bf16_, threads_, x, weight, bias, out);
   cpu::linear_geglu(threads_, x, weight, bias, out);
   weight.finish_use();
 }

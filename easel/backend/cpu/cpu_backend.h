@@ -1,6 +1,7 @@
 // The CPU backend: own vector kernels, and oneDNN for products of bf16 numbers.
 #pragma once
 
+#include <memory>
 #include <utility>
 
 #include "easel/backend/backend.h"
@@ -42,13 +43,10 @@ class CpuBackend : public Backend {
   // Those that no better algorithm applies to.
   void other_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                     Tensor& out);
-  // By oneDNN, with padding of zeros.
-  void bf16_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                   Tensor& out);
 
   int threads_;
   ReducedProducts reduced_;
-  OneDnn onednn_;
+  std::unique_ptr<Bf16Products> bf16_ = open_bf16_products();  // null where there are none
 };
 
 }  // namespace easel::cpu

@@ -88,7 +88,7 @@ void PlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const Par
   if (bias != nullptr) plain(*bias, device);
   if (int8_conv_applies(x, weight, options) && uses_int8(reduced_, weight)) return take_int8(x, weight);
   const bool is_bf16 = uses_bf16(reduced_, weight);
-  if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_beats_winograd())) {
+  if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_support().beats_winograd)) {
     const Reading reading(*this, weight);
     const WinogradMemory memory = winograd_memory(threads_, x, out);
     return take(device, {memory.points_floats, memory.scratch_floats});
