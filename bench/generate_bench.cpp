@@ -1,5 +1,6 @@
 // Seconds per stage of one image from a full-size SD checkpoint, each beside what direct f32 arithmetic would need at
-// the rate of oneDNN's matrix product, measured before and after in the same run. Writes JSON to standard output.
+// the rate of a large matrix product (oneDNN's, if built with it), measured before and after in the same run. Writes
+// JSON to standard output.
 //
 //   generate_bench CHECKPOINT [SIZE_PX] [STEPS_MEASURED] [THREADS] [full|int8|bf16] [none|kept|recomputed]
 //

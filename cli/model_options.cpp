@@ -113,16 +113,18 @@ std::string precision_note(const ModelArgs& args) {
     return std::any_of(devices.begin() + 1, devices.end(),
                        [](const DeviceInfo& device) { return device.unusable_because.empty(); });
   };
-  if (args.precision == "autocast" && (args.device == "cpu" || (args.device == "auto" && !has_card()))) {
+  const auto on_processor = [&] { return args.device == "cpu" || (args.device == "auto" && !has_card()); };
+  if (args.precision == "autocast" && on_processor()) {
     return "note: --precision autocast: a processor computes in full precision (f32)";
   }
   if (args.precision == "int8" && !int8_is_fast()) {
     return "note: --precision int8: this processor has no VNNI, so it saves memory but no time";
   }
-  if (args.precision == "bf16" && !bf16_works()) {
-    return "note: --precision bf16: this processor has no AVX-512, so it computes in full precision (f32)";
+  if (args.precision != "bf16" || !on_processor()) return {};
+  if (const std::string_view reason = bf16_unusable_because(); !reason.empty()) {
+    return fmt::format("note: --precision bf16: {}, so it computes in full precision (f32)", reason);
   }
-  if (args.precision == "bf16" && !bf16_is_fast()) {
+  if (!bf16_is_fast()) {
     return "note: --precision bf16: this processor has no instructions for bf16, so it saves no time";
   }
   return {};

@@ -2,7 +2,7 @@
 
 run_packages=(
   g++ cmake ninja-build pkg-config
-  libdnnl-dev ocl-icd-opencl-dev libhwy-dev         # arithmetic (the package of oneDNN asks for OpenCL headers)
+  libdnnl-dev ocl-icd-opencl-dev libhwy-dev         # arithmetic (oneDNN is for bf16; its package asks for OpenCL headers)
   libpng-dev libjpeg-dev libwebp-dev zlib1g-dev     # images
   libfreetype-dev fonts-dejavu-core                 # labels in images
   libyaml-cpp-dev nlohmann-json3-dev                # checkpoints, configurations

@@ -4,11 +4,11 @@
 #include <cstdlib>
 
 #include "easel/backend/card_planning.h"
-#include "easel/backend/cpu/bf16.h"
 #include "easel/backend/cpu/cpu_backend.h"
 #include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int8_dot.h"
 #include "easel/backend/cpu/matmul_rate.h"
+#include "easel/backend/cpu/onednn.h"
 #include "easel/backend/cpu/planning_backend.h"
 #include "easel/backend/plugin.h"
 #include "easel/backend/replay.h"
@@ -149,8 +149,8 @@ DeviceList list_devices() {
 }
 
 bool int8_is_fast() { return cpu::int8_variants().front().is_fast; }
-bool bf16_is_fast() { return cpu::bf16_is_fast(); }
-bool bf16_works() { return cpu::bf16_works(); }
+bool bf16_is_fast() { return cpu::bf16_support().is_fast; }
+std::string_view bf16_unusable_because() { return cpu::bf16_support().unusable_because; }
 
 double matmul_gflops(int threads) { return cpu::matmul_gflops(threads_or_all(threads)); }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "easel/backend/device_list.h"
 #include "easel/backend/profile.h"
@@ -39,8 +40,9 @@ bool int8_is_fast();
 
 // The same of bf16 (AVX512_BF16 or AMX).
 bool bf16_is_fast();
-// Whether products of bf16 can be had at all (AVX-512); f32 takes their place otherwise.
-bool bf16_works();
+// Why products of bf16 cannot be had, so that f32 takes their place: no AVX-512, or a build without oneDNN. Empty: they
+// can be had.
+std::string_view bf16_unusable_because();
 
 // What a plan is for: a processor of so many threads (as above), or a card.
 struct PlanTarget {

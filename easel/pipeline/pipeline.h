@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "easel/backend/device_list.h"
@@ -73,9 +74,9 @@ class Pipeline {
 };
 
 // Whether this processor gains speed by Precision::int8, and not only memory.
-bool int8_is_fast();  // easel/backend/devices.h
-bool bf16_is_fast();  // the same of Precision::bf16
-bool bf16_works();    // whether it is not f32 on this processor
+bool int8_is_fast();                       // easel/backend/devices.h
+bool bf16_is_fast();                       // the same of Precision::bf16
+std::string_view bf16_unusable_because();  // why it is f32 on this processor; empty: it is not
 
 // "easel 0.1.0"
 std::string program_version();

@@ -15,6 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
@@ -135,6 +136,18 @@ TEST_F(Commands, AutocastRunsAndSaysSo) {
   const Finished finished = draw({"--precision", "autocast"});
   EXPECT_EQ(finished.status, 0);
   EXPECT_THAT(finished.err, HasSubstr("full precision"));
+}
+
+// With AVX2 at most there is no bf16, whether oneDNN is there or not.
+TEST_F(Commands, Bf16SaysWhyItIsFullPrecision) {
+  const std::string checkpoint = golden_path("models/sd1-tiny.ckpt");
+  const Finished finished = run_easel({"txt2img", "--prompt", "a bird", "--ckpt", checkpoint, "--steps", "1", "--W",
+                                       "64", "--H", "64", "--device", "cpu", "--precision", "bf16"},
+                                      {.directory = folder_.path(), .environment = {"EASEL_CPU_ISA=avx2"}});
+  EXPECT_EQ(finished.status, 0);
+  EXPECT_THAT(finished.err, AllOf(AnyOf(HasSubstr("bf16: this processor has no AVX-512"),
+                                        HasSubstr("bf16: this program was built without oneDNN")),
+                                  HasSubstr("computes in full precision (f32)")));
 }
 
 TEST_F(Commands, EverySamplerDraws) {

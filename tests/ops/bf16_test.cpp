@@ -38,7 +38,7 @@ Tensor on(const Device& device, const Tensor& x) { return Tensor::from(device, x
 class Bf16 : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!bf16_works()) GTEST_SKIP() << "this processor has no AVX-512";
+    if (!bf16_unusable_because().empty()) GTEST_SKIP() << bf16_unusable_because();
   }
 
   std::shared_ptr<const Device> device_ = bf16_device();

@@ -62,7 +62,7 @@ TEST_P(QuantizedWeights, Convolutions) {
     int64_t kernel;
     Conv2dOptions options;
   };
-  // By Winograd's algorithm; by oneDNN; as a product.
+  // By Winograd's algorithm; by the definition; as a product.
   for (const Case& c : {Case{3, {.padding = all}}, Case{3, {.stride = 2, .padding = all}}, Case{1, {}}}) {
     const Tensor x = random_tensor({1, 9, 10, 256}, 1);
     const Parameter weight = quantized_parameter(GetParam(), {40, 256, c.kernel, c.kernel});

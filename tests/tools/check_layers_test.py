@@ -53,7 +53,7 @@ class CheckLayers(unittest.TestCase):
         self.expect_error("cli/draw.cpp", "base, image, pipeline")
 
     def test_only_devices_cpp_may_open_the_private_backends(self):
-        self.write("easel/backend/cpu/cpu_backend.h", "#include <oneapi/dnnl/dnnl.hpp>\n")
+        self.write("easel/backend/cpu/cpu_backend.h", "#include <omp.h>\n")
         self.write("easel/backend/devices.cpp", '#include "easel/backend/cpu/cpu_backend.h"\n')
         self.assertEqual(self.verdict()[0], 0, self.verdict()[1])
         self.write("easel/backend/other.cpp", '#include "easel/backend/cpu/cpu_backend.h"\n')
@@ -62,6 +62,12 @@ class CheckLayers(unittest.TestCase):
     def test_a_library_header_stays_in_its_folder(self):
         self.write("easel/unet/fast.cpp", "#include <oneapi/dnnl/dnnl.hpp>\n")
         self.expect_error("easel/unet/fast.cpp", "dnnl.hpp", "backend/cpu")
+
+    def test_a_library_header_may_be_for_one_file(self):
+        self.write("easel/backend/cpu/onednn.cpp", "#include <dnnl.hpp>\n")
+        self.assertEqual(self.verdict()[0], 0, self.verdict()[1])
+        self.write("easel/backend/cpu/linear.cpp", "#include <dnnl.hpp>\n")
+        self.expect_error("easel/backend/cpu/linear.cpp", "dnnl.hpp", "backend/cpu/onednn.cpp")
 
     def test_a_library_header_stays_out_of_headers(self):
         self.write("easel/image/png.h", "#include <png.h>\n")

@@ -8,8 +8,8 @@
 #include "easel/backend/convolution_shapes.h"
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/bf16.h"
+#include "easel/backend/cpu/direct_conv.h"
 #include "easel/backend/cpu/group_norm.h"
-#include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
 #include "easel/backend/cpu/int8_linear.h"
@@ -56,52 +56,26 @@ void CpuBackend::conv2d(const Tensor& x, const Parameter& weight, const Paramete
   const bool is_bf16 = uses_bf16(reduced_, weight);
   if (int8_conv_applies(x, weight, options) && uses_int8(reduced_, weight)) {
     int8_conv2d(threads_, x, weight, bias, options, out);
-  } else if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_beats_winograd())) {
+  } else if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_support().beats_winograd)) {
     winograd_conv2d(threads_, x, weight, bias, options, out);
     weight.finish_use();
   } else if (is_pointwise(weight, options) && !options.image_bias) {
     linear(x, weight, bias, {.activation = options.activation, .residual = options.residual}, out);
   } else {
-    packed_conv2d(x, weight, bias, options, is_bf16 ? Numbers::bf16 : Numbers::f32, out);
+    other_conv2d(x, weight, bias, options, out);
   }
 }
 
-void CpuBackend::packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
-                               const Conv2dOptions& options, Numbers numbers, Tensor& out) {
+void CpuBackend::other_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
+                              const Conv2dOptions& options, Tensor& out) {
   if (options.padding.mode == PaddingMode::circular) {
     Conv2dOptions unpadded = options;
     unpadded.padding = {};
-    return packed_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, numbers, out);
+    return other_conv2d(wrapped_around(threads_, x, options.padding), weight, bias, unpadded, out);
   }
-  omp_set_num_threads(threads_);
-  const bool adds_residual = !options.residual || onednn_adds_residuals();
-  if (!options.image_bias && adds_residual) return onednn_.convolution(x, weight, bias, options, numbers, out);
-
-  // oneDNN has no bias per image: it is added afterwards, and with it what must come later.
-  Conv2dOptions plain = options;
-  plain.image_bias.reset();
-  plain.residual.reset();
-  plain.activation = Activation::none;
-  onednn_.convolution(x, weight, bias, plain, numbers, out);
-  const int64_t c = out.dim(3);
-  const int64_t pixels = out.dim(1) * out.dim(2);
-  float* const data = out.data().data();
-  const float* const image_bias = options.image_bias ? options.image_bias->data().data() : nullptr;
-  const float* const residual = options.residual ? options.residual->data().data() : nullptr;
-  for (int64_t image = 0; image < out.dim(0); ++image) {
-    parallel_for(threads_, pixels, kGrainFloats / c + 1, [&](int64_t begin, int64_t end) {
-      const int64_t offset = (image * pixels + begin) * c;
-      const auto count = static_cast<size_t>((end - begin) * c);
-      if (image_bias != nullptr) {
-        add_row(image_bias + image * c, data + offset, static_cast<size_t>(end - begin), static_cast<size_t>(c));
-      }
-      if (residual != nullptr) {
-        activate_add(data + offset, options.activation, residual + offset, data + offset, count);
-      } else if (options.activation != Activation::none) {
-        cpu::activate(data + offset, options.activation, data + offset, count);
-      }
-    });
-  }
+  if (uses_bf16(reduced_, weight)) return bf16_conv2d(*bf16_, threads_, x, weight, bias, options, out);
+  direct_conv2d(threads_, x, weight, bias, options, out);
+  weight.finish_use();
 }
 
 void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
@@ -109,7 +83,7 @@ void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Paramete
   if (uses_int8(reduced_, weight)) return int8_linear(threads_, x, weight, bias, options, out);
   if (uses_bf16(reduced_, weight)) {
     omp_set_num_threads(threads_);
-    return onednn_.matmul(x, weight, bias, options, Numbers::bf16, out);
+    return bf16_->matmul(x, weight, bias, options, out);
   }
   cpu::linear(threads_, x, weight, bias, options, out);
   weight.finish_use();
@@ -117,10 +91,7 @@ void CpuBackend::linear(const Tensor& x, const Parameter& weight, const Paramete
 
 void CpuBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
   if (uses_int8(reduced_, weight)) return int8_linear_geglu(threads_, x, weight, bias, out);
-  if (uses_bf16(reduced_, weight)) {
-    omp_set_num_threads(threads_);
-    return bf16_linear_geglu(onednn_, threads_, x, weight, bias, out);
-  }
+  if (uses_bf16(reduced_, weight)) return bf16_linear_geglu(*bf16_, threads_, x, weight, bias, out);
   cpu::linear_geglu(threads_, x, weight, bias, out);
   weight.finish_use();
 }

@@ -1,6 +1,7 @@
-// The CPU backend: oneDNN for products and convolutions, own vector kernels for the rest.
+// The CPU backend: own vector kernels, and oneDNN for products of bf16 numbers.
 #pragma once
 
+#include <memory>
 #include <utility>
 
 #include "easel/backend/backend.h"
@@ -39,13 +40,13 @@ class CpuBackend : public Backend {
   void clamp(const Tensor& x, float low, float high, Tensor& out) override;
 
  private:
-  // By oneDNN, whose weights are packed and whose padding is zero.
-  void packed_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                     Numbers numbers, Tensor& out);
+  // Those that no better algorithm applies to.
+  void other_conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
+                    Tensor& out);
 
   int threads_;
   ReducedProducts reduced_;
-  OneDnn onednn_;
+  std::unique_ptr<Bf16Products> bf16_ = open_bf16_products();  // null where there are none
 };
 
 }  // namespace easel::cpu

@@ -3,7 +3,6 @@
 #include <hwy/targets.h>
 
 #include <cstdlib>
-#include <dnnl.hpp>
 #include <string_view>
 
 #include "easel/backend/cpu/int8_dot.h"
@@ -26,14 +25,8 @@ void apply() {
   // Highway's targets are bits; the lower, the wider.
   switch (instruction_limit()) {
     case InstructionLimit::none: break;
-    case InstructionLimit::avx2:
-      hwy::DisableTargets(HWY_AVX2 - 1);
-      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
-      break;
-    case InstructionLimit::sse4:
-      hwy::DisableTargets(HWY_SSE4 - 1);
-      dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
-      break;
+    case InstructionLimit::avx2: hwy::DisableTargets(HWY_AVX2 - 1); break;
+    case InstructionLimit::sse4: hwy::DisableTargets(HWY_SSE4 - 1); break;
   }
 #endif
 }
@@ -43,15 +36,6 @@ void apply() {
 InstructionLimit instruction_limit() {
   static const InstructionLimit limit = read_limit();
   return limit;
-}
-
-bool onednn_adds_residuals() {
-#if defined(__x86_64__)
-  static const bool has_avx2 = (hwy::SupportedTargets() & HWY_AVX2) != 0;
-  return has_avx2;
-#else
-  return true;
-#endif
 }
 
 std::string instruction_sets() {

@@ -12,11 +12,7 @@ enum class InstructionLimit : uint8_t { none, avx2, sse4 };
 // Read once. Throws Error invalid_request: the variable has another value.
 InstructionLimit instruction_limit();
 
-// False where oneDNN computes convolutions by way of a matrix product, without AVX2: that adds wrong elements of a
-// tensor whose channels come last (seen in 2.6 and 2.7).
-bool onednn_adds_residuals();
-
-// Makes oneDNN and Highway keep to it; to be called before either is used.
+// Makes the vector kernels keep to it; to be called before any is used.
 void apply_instruction_limit();
 
 // What the vector kernels can use of this processor within that limit: "SSE4, AVX2, AVX-512, VNNI".

@@ -1,10 +1,15 @@
 #include "easel/backend/cpu/onednn.h"
 
-#include <dnnl.hpp>
+#include <omp.h>
 
 #include <algorithm>
+#include <dnnl.hpp>
+#include <map>
+#include <mutex>
 #include <unordered_map>
+#include <vector>
 
+#include "easel/backend/cpu/instruction_limit.h"
 #include "easel/backend/cpu/plain_weight.h"
 #include "easel/base/error.h"
 
@@ -15,20 +20,15 @@ using Tag = dnnl::memory::format_tag;
 using Type = dnnl::memory::data_type;
 using Dims = dnnl::memory::dims;
 
-struct OneDnn::Engine {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-  std::vector<Desc> weight_layouts;  // all packed forms met so far; their indices tell them apart in a Parameter
-};
+namespace {
 
-struct OneDnn::Primitive {
+// A primitive of the library, made once per shape and kept.
+struct Primitive {
   dnnl::primitive primitive;
-  Desc source_f32, source, weights_plain, weights, bias, destination;  // source: in the primitive's numbers
+  Desc source_f32, source, weights_plain, weights, bias, destination;  // source: in bf16
   int weight_layout;      // names the packed form of the weights among those of one Parameter
   int residual_position;  // among the post-ops
 };
-
-namespace {
 
 // A weight in the order that a primitive computes with.
 class OneDnnWeight : public PackedWeight {
@@ -40,8 +40,6 @@ class OneDnnWeight : public PackedWeight {
   Tensor storage_;
   dnnl::memory memory_;
 };
-
-Type type_of(Numbers numbers) { return numbers == Numbers::bf16 ? Type::bf16 : Type::f32; }
 
 dnnl::primitive_attr attributes(Activation activation, bool residual, const Desc& destination) {
   dnnl::post_ops post_ops;
@@ -103,14 +101,30 @@ auto guarded(const Body& body) {
   }
 }
 
-}  // namespace
+class OneDnn : public Bf16Products {
+ public:
+  void convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
+                   Tensor& out) override;
+  void matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
+              Tensor& out) override;
 
-OneDnn::OneDnn() : engine_(guarded([] { return std::make_unique<Engine>(); })) {}
+ private:
+  using Key = std::vector<int64_t>;
+  template <typename Create>
+  const Primitive& cached(const Key& key, const Create& create);
+  void run(const Primitive& primitive, const Tensor& x, const Parameter& weight, const Parameter* bias,
+           const std::optional<Tensor>& residual, Tensor& out);
+  int layout_of(const Primitive& primitive);
 
-OneDnn::~OneDnn() = default;
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::vector<Desc> weight_layouts_;  // all packed forms met so far; their indices tell them apart in a Parameter
+  std::mutex mutex_;
+  std::map<Key, std::unique_ptr<Primitive>> primitives_;
+};
 
 template <typename Create>
-const OneDnn::Primitive& OneDnn::cached(const Key& key, const Create& create) {
+const Primitive& OneDnn::cached(const Key& key, const Create& create) {
   const std::lock_guard lock(mutex_);
   auto& slot = primitives_[key];
   if (!slot) {
@@ -122,15 +136,14 @@ const OneDnn::Primitive& OneDnn::cached(const Key& key, const Create& create) {
 }
 
 int OneDnn::layout_of(const Primitive& primitive) {
-  auto& layouts = engine_->weight_layouts;
-  const auto found = std::find(layouts.begin(), layouts.end(), primitive.weights);
-  const auto index = found - layouts.begin();
-  if (found == layouts.end()) layouts.push_back(primitive.weights);
+  const auto found = std::find(weight_layouts_.begin(), weight_layouts_.end(), primitive.weights);
+  const auto index = found - weight_layouts_.begin();
+  if (found == weight_layouts_.end()) weight_layouts_.push_back(primitive.weights);
   return kPlainLayout + 1 + static_cast<int>(index);
 }
 
 void OneDnn::convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                         Numbers numbers, Tensor& out) {
+                         Tensor& out) {
   const Shape& kernel = weight.shape();
   const Padding& padding = options.padding;
   const Key key{0,
@@ -148,17 +161,16 @@ void OneDnn::convolution(const Tensor& x, const Parameter& weight, const Paramet
                 padding.right,
                 bias != nullptr,
                 static_cast<int64_t>(options.activation),
-                options.residual.has_value(),
-                static_cast<int64_t>(numbers)};
+                options.residual.has_value()};
   const Primitive& primitive = cached(key, [&] {
     Primitive made;
     made.source_f32 = Desc({x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, Type::f32, Tag::nhwc);
-    made.source = Desc({x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, type_of(numbers), Tag::nhwc);
+    made.source = Desc({x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, Type::bf16, Tag::nhwc);
     made.destination = Desc({out.dim(0), out.dim(3), out.dim(1), out.dim(2)}, Type::f32, Tag::nhwc);
     made.weights_plain = Desc({kernel[0], kernel[1], kernel[2], kernel[3]}, Type::f32, Tag::oihw);
     made.bias = bias == nullptr ? Desc() : Desc({kernel[0]}, Type::f32, Tag::a);
-    const Desc any({kernel[0], kernel[1], kernel[2], kernel[3]}, type_of(numbers), Tag::any);
-    const auto desc = convolution_desc(engine_->engine, made.source, any, made.bias, made.destination, options,
+    const Desc any({kernel[0], kernel[1], kernel[2], kernel[3]}, Type::bf16, Tag::any);
+    const auto desc = convolution_desc(engine_, made.source, any, made.bias, made.destination, options,
                                        attributes(options.activation, options.residual.has_value(), made.destination));
     made.weights = desc.weights_desc();
     made.primitive = dnnl::convolution_forward(desc);
@@ -169,28 +181,22 @@ void OneDnn::convolution(const Tensor& x, const Parameter& weight, const Paramet
 }
 
 void OneDnn::matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
-                    Numbers numbers, Tensor& out) {
+                    Tensor& out) {
   const int64_t d_in = x.dim(-1);
   const int64_t d_out = weight.shape().dim(0);
   const int64_t rows = x.count() / d_in;
-  const Key key{1,
-                rows,
-                d_in,
-                d_out,
-                bias != nullptr,
-                static_cast<int64_t>(options.activation),
-                options.residual.has_value(),
-                static_cast<int64_t>(numbers)};
+  const Key key{
+      1, rows, d_in, d_out, bias != nullptr, static_cast<int64_t>(options.activation), options.residual.has_value()};
   const Primitive& primitive = cached(key, [&] {
     Primitive made;
     made.source_f32 = Desc({rows, d_in}, Type::f32, Tag::ab);
-    made.source = Desc({rows, d_in}, type_of(numbers), Tag::ab);
+    made.source = Desc({rows, d_in}, Type::bf16, Tag::ab);
     made.destination = Desc({rows, d_out}, Type::f32, Tag::ab);
     made.weights_plain = Desc({d_in, d_out}, Type::f32, Tag::ba);  // [d_out, d_in] read as its transpose
     made.bias = bias == nullptr ? Desc() : Desc({1, d_out}, Type::f32, Tag::ab);
     const auto desc =
-        matmul_desc(engine_->engine, made.source, Desc({d_in, d_out}, type_of(numbers), Tag::any), made.bias,
-                    made.destination, attributes(options.activation, options.residual.has_value(), made.destination));
+        matmul_desc(engine_, made.source, Desc({d_in, d_out}, Type::bf16, Tag::any), made.bias, made.destination,
+                    attributes(options.activation, options.residual.has_value(), made.destination));
     made.weights = desc.weights_desc();
     made.primitive = dnnl::matmul(desc);
     made.residual_position = options.activation == Activation::none ? 0 : 1;
@@ -201,7 +207,7 @@ void OneDnn::matmul(const Tensor& x, const Parameter& weight, const Parameter* b
 
 void OneDnn::run(const Primitive& primitive, const Tensor& x, const Parameter& weight, const Parameter* bias,
                  const std::optional<Tensor>& residual, Tensor& out) {
-  const dnnl::engine& engine = engine_->engine;
+  const dnnl::engine& engine = engine_;
   const Device& device = x.device();
   const auto wrap = [&](const Desc& desc, const Tensor& tensor) {
     return dnnl::memory(desc, engine, const_cast<float*>(tensor.data().data()));
@@ -214,21 +220,16 @@ void OneDnn::run(const Primitive& primitive, const Tensor& x, const Parameter& w
       Tensor storage = Tensor::empty(device, {floats});
       dnnl::memory memory = wrap(primitive.weights, storage);
       dnnl::memory source = wrap(primitive.weights_plain, plain);
-      dnnl::reorder(source, memory).execute(engine_->stream, source, memory);
-      engine_->stream.wait();
+      dnnl::reorder(source, memory).execute(stream_, source, memory);
+      stream_.wait();
       return std::make_shared<OneDnnWeight>(std::move(storage), std::move(memory));
     });
     const dnnl::memory& weights = static_cast<const OneDnnWeight&>(*packed).memory();
-    dnnl::memory source = wrap(primitive.source_f32, x);
-    std::optional<Tensor> rounded;  // alive until the stream has finished
-    if (primitive.source != primitive.source_f32) {
-      const auto floats =
-          static_cast<int64_t>(primitive.source.get_size() + sizeof(float) - 1) / int64_t{sizeof(float)};
-      rounded = Tensor::empty(device, {floats});
-      dnnl::memory to = wrap(primitive.source, *rounded);
-      dnnl::reorder(source, to).execute(engine_->stream, source, to);
-      source = to;
-    }
+    const auto floats = static_cast<int64_t>((primitive.source.get_size() + sizeof(float) - 1) / sizeof(float));
+    Tensor rounded = Tensor::empty(device, {floats});
+    dnnl::memory x_memory = wrap(primitive.source_f32, x);
+    dnnl::memory source = wrap(primitive.source, rounded);
+    dnnl::reorder(x_memory, source).execute(stream_, x_memory, source);
     std::unordered_map<int, dnnl::memory> arguments{
         {DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, wrap(primitive.destination, out)}};
     std::optional<Tensor> bias_values;  // alive until the stream has finished
@@ -240,8 +241,67 @@ void OneDnn::run(const Primitive& primitive, const Tensor& x, const Parameter& w
       arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(primitive.residual_position) | DNNL_ARG_SRC_1,
                         wrap(primitive.destination, *residual));
     }
-    primitive.primitive.execute(engine_->stream, arguments);
-    engine_->stream.wait();
+    primitive.primitive.execute(stream_, arguments);
+    stream_.wait();
+  });
+}
+
+// Instruction sets are sets of bits.
+bool has(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
+// Once, before the library is asked for anything.
+void limit_instructions() {
+  [[maybe_unused]] static const bool once = [] {
+    switch (instruction_limit()) {
+      case InstructionLimit::none: break;
+      case InstructionLimit::avx2: dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2); break;
+      case InstructionLimit::sse4: dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41); break;
+    }
+    return true;
+  }();
+}
+
+}  // namespace
+
+Bf16Support bf16_support() {
+  limit_instructions();
+  return {.unusable_because = has(dnnl::cpu_isa::avx512_core) ? "" : "this processor has no AVX-512",
+          .is_fast = has(dnnl::cpu_isa::avx512_core_bf16),
+          .beats_winograd = has(dnnl::cpu_isa::avx512_core_amx)};
+}
+
+std::unique_ptr<Bf16Products> open_bf16_products() {
+  if (!bf16_support().unusable_because.empty()) return nullptr;
+  return guarded([] { return std::make_unique<OneDnn>(); });
+}
+
+std::function<void()> large_product(int64_t size, int threads) {
+  using Memory = dnnl::memory;
+  limit_instructions();
+  return guarded([&]() -> std::function<void()> {
+    omp_set_num_threads(threads);
+    const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+    dnnl::stream stream(engine);
+    const auto plain = Desc({size, size}, Type::f32, Tag::ab);
+    const auto desc = matmul_desc(engine, plain, Desc({size, size}, Type::f32, Tag::any), Desc(), plain, {});
+    const auto filled = [&](const Desc& layout) {
+      Memory memory(layout, engine);
+      auto* const values = static_cast<float*>(memory.get_data_handle());
+      std::fill(values, values + layout.get_size() / sizeof(float), 0.01f);
+      return memory;
+    };
+    const std::unordered_map<int, Memory> arguments{{DNNL_ARG_SRC, filled(desc.src_desc())},
+                                                    {DNNL_ARG_WEIGHTS, filled(desc.weights_desc())},
+                                                    {DNNL_ARG_DST, filled(desc.dst_desc())}};
+    return [stream, arguments, matmul = dnnl::matmul(desc)]() mutable {
+      guarded([&] {
+        matmul.execute(stream, arguments);
+        stream.wait();
+      });
+    };
   });
 }
 

@@ -1,47 +1,45 @@
-// oneDNN primitives, created once per shape and kept. The library's versions 2 and 3 differ in how they are described.
+// The seam to oneDNN, which computes what own kernels do not: products of bf16 numbers with f32 sums, for --precision
+// bf16. Its rate of f32 products is the machine's limit besides. A build with EASEL_ONEDNN=OFF has without_onednn.cpp
+// in the place of onednn.cpp.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
-#include <mutex>
-#include <vector>
+#include <string_view>
 
 #include "easel/backend/backend.h"
 
 namespace easel::cpu {
 
-// Of the factors: what is not f32 is rounded to it. Sums, biases, residuals and results are f32.
-enum class Numbers { f32, bf16 };
-
-class OneDnn {
+// Of x and of weights, which are rounded to bf16; sums, biases, residuals and results are f32. A weight's packed form
+// is kept. They use as many threads as omp_set_num_threads() said last.
+class Bf16Products {
  public:
-  OneDnn();
-  ~OneDnn();
-  OneDnn(const OneDnn&) = delete;
-  OneDnn& operator=(const OneDnn&) = delete;
+  virtual ~Bf16Products() = default;
 
-  // out = activation(conv(x, weight) + bias) + residual, for out [n, h', w', c_out].
-  void convolution(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
-                   Numbers numbers, Tensor& out);
-  // out = activation(x W^T + bias) + residual. x [rows, d_in], out [rows, d_out]; the weight's packed form is kept.
-  void matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
-              Numbers numbers, Tensor& out);
-
- private:
-  struct Engine;
-  struct Primitive;
-  using Key = std::vector<int64_t>;
-  template <typename Create>
-  const Primitive& cached(const Key& key, const Create& create);
-  void run(const Primitive& primitive, const Tensor& x, const Parameter& weight, const Parameter* bias,
-           const std::optional<Tensor>& residual, Tensor& out);
-
-  int layout_of(const Primitive& primitive);
-
-  std::unique_ptr<Engine> engine_;
-  std::mutex mutex_;
-  std::map<Key, std::unique_ptr<Primitive>> primitives_;
+  // out = activation(conv(x, weight) + bias) + residual, for out [n, h', w', c_out]. Padding is with zeros, and there
+  // is no bias per image.
+  virtual void convolution(const Tensor& x, const Parameter& weight, const Parameter* bias,
+                           const Conv2dOptions& options, Tensor& out) = 0;
+  // out = activation(x W^T + bias) + residual, for out [rows, d_out].
+  virtual void matmul(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
+                      Tensor& out) = 0;
 };
+
+struct Bf16Support {
+  std::string_view unusable_because;  // "this processor has no AVX-512"; empty: they can be computed
+  bool is_fast;         // the processor has instructions for them (AVX512_BF16 or AMX): they are faster than f32
+  bool beats_winograd;  // 3x3 convolutions gain, too: with AMX. Otherwise Winograd's algorithm in f32 is as fast
+};
+
+// Of this build on this processor, within EASEL_CPU_ISA.
+Bf16Support bf16_support();
+
+// Null where they cannot be computed.
+std::unique_ptr<Bf16Products> open_bf16_products();
+
+// A product of two f32 matrices [size, size], made ready to be computed over and over.
+std::function<void()> large_product(int64_t size, int threads);
 
 }  // namespace easel::cpu

@@ -5,6 +5,7 @@
 #include "easel/backend/convolution_shapes.h"
 #include "easel/backend/cpu/attention.h"
 #include "easel/backend/cpu/bf16.h"
+#include "easel/backend/cpu/direct_conv.h"
 #include "easel/backend/cpu/int16_attention.h"
 #include "easel/backend/cpu/int8_conv.h"
 #include "easel/backend/cpu/int8_weight.h"
@@ -14,8 +15,8 @@
 namespace easel::cpu {
 namespace {
 
-constexpr int64_t kChannelBlock = 16;  // to whole blocks of which oneDNN pads its weights
-constexpr int64_t kBf16Block = 64;     // the same of bf16
+constexpr int64_t kChannelBlock = 16;  // to whole blocks of which 8-bit weights are padded
+constexpr int64_t kBf16Block = 64;     // the same of oneDNN's
 constexpr int64_t kChunkPixels = 64;   // of group_norm
 
 int64_t whole_blocks(int64_t channels, int64_t block = kChannelBlock) { return (channels + block - 1) / block * block; }
@@ -87,19 +88,19 @@ void PlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const Par
   if (bias != nullptr) plain(*bias, device);
   if (int8_conv_applies(x, weight, options) && uses_int8(reduced_, weight)) return take_int8(x, weight);
   const bool is_bf16 = uses_bf16(reduced_, weight);
-  if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_beats_winograd())) {
+  if (winograd_applies(x, weight, options) && !(is_bf16 && bf16_support().beats_winograd)) {
     const Reading reading(*this, weight);
     const WinogradMemory memory = winograd_memory(threads_, x, out);
     return take(device, {memory.points_floats, memory.scratch_floats});
   }
-  const Shape& kernel = weight.shape();
-  if (kernel[2] == 1 && kernel[3] == 1 && !options.image_bias) return linear(x, weight, nullptr, {}, out);
+  if (is_pointwise(weight, options) && !options.image_bias) return linear(x, weight, nullptr, {}, out);
   std::optional<Tensor> wrapped;
   if (options.padding.mode == PaddingMode::circular) {
     wrapped = Tensor::empty(device, padded_shape(x, options.padding));
   }
   if (is_bf16) return take_bf16(wrapped ? *wrapped : x, weight);
-  pack(weight, whole_blocks(kernel[0]) * whole_blocks(kernel[1]) * kernel[2] * kernel[3], device);
+  const Reading reading(*this, weight);
+  take(device, {direct_conv_scratch_floats(threads_, out, weight)});
 }
 
 void PlanningBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias,
