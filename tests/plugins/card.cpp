@@ -6,9 +6,12 @@
 #include <mutex>
 #include <vector>
 
+#include "easel/backend/card_numbers.h"
+#include "easel/backend/convolution_shapes.h"
 #include "easel/backend/devices.h"
 #include "easel/backend/plugin.h"
 #include "easel/base/error.h"
+#include "tests/support/eight_bits.h"
 
 namespace {
 
@@ -76,10 +79,12 @@ class CardMemory : public Allocator {
   uint64_t peak_ = 0;
 };
 
-// Each operation: its tensors to the host, there by the processor, the result back.
+// Each operation: its tensors to the host, there by the processor, the result back. Where a card multiplies numbers of
+// 8 bits, both factors are rounded to such numbers first: the sums of their products are the same, but for the order.
 class CardBackend : public Backend {
  public:
-  explicit CardBackend(DType activation_type) : type_(activation_type), host_(open_device({.threads = 2})) {}
+  CardBackend(DType activation_type, ReducedProducts reduced)
+      : type_(activation_type), reduced_(std::move(reduced)), host_(open_device({.threads = 2})) {}
 
   DType activation_type() const override { return is_wide_ && type_ == DType::f16 ? DType::f32 : type_; }
   void set_range(ValueRange range) override { is_wide_ = range == ValueRange::wide; }
@@ -89,15 +94,24 @@ class CardBackend : public Backend {
     Conv2dOptions on_host = options;
     if (options.image_bias) on_host.image_bias = host(*options.image_bias);
     if (options.residual) on_host.residual = host(*options.residual);
+    if (is_pointwise(weight, options) && !options.image_bias && is_reduced(x, weight)) {
+      return compute(out, [&](Tensor& to) { cpu().conv2d(rounded(x), rounded(weight), bias, on_host, to); });
+    }
     compute(out, [&](Tensor& to) { cpu().conv2d(host(x), weight, bias, on_host, to); });
   }
   void linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
               Tensor& out) override {
     LinearOptions on_host = options;
     if (options.residual) on_host.residual = host(*options.residual);
+    if (is_reduced(x, weight)) {
+      return compute(out, [&](Tensor& to) { cpu().linear(rounded(x), rounded(weight), bias, on_host, to); });
+    }
     compute(out, [&](Tensor& to) { cpu().linear(host(x), weight, bias, on_host, to); });
   }
   void linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) override {
+    if (is_reduced(x, weight)) {
+      return compute(out, [&](Tensor& to) { cpu().linear_geglu(rounded(x), rounded(weight), bias, to); });
+    }
     compute(out, [&](Tensor& to) { cpu().linear_geglu(host(x), weight, bias, to); });
   }
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
@@ -171,6 +185,15 @@ class CardBackend : public Backend {
     x.device().allocator().read(x.address(), std::as_writable_bytes(out.data<double>()));
     return out;
   }
+  bool is_reduced(const Tensor& x, const Parameter& weight) const {
+    return card::multiplies_eight_bits(reduced_, weight, x.dim(-1));
+  }
+  Tensor rounded(const Tensor& x) const {
+    const std::vector<float> values = testing::rounded_rows(x.values(), x.dim(-1), reduced_.numbers);
+    return Tensor::from(*host_, x.shape(), std::span<const float>(values));
+  }
+  Parameter rounded(const Parameter& weight) const { return testing::rounded_weight(weight, reduced_.numbers); }
+
   template <typename Operation>
   void compute(Tensor& out, const Operation& operation) const {
     Tensor on_host = Tensor::empty(*host_, out.shape());
@@ -181,6 +204,7 @@ class CardBackend : public Backend {
   }
 
   DType type_;
+  ReducedProducts reduced_;
   bool is_wide_ = false;
   std::shared_ptr<const Device> host_;
 };
@@ -196,6 +220,12 @@ DType best_type() {
   return name != nullptr && std::string_view(name) == "f16" ? DType::f16 : DType::f32;
 }
 
+// EASEL_TEST_CARD_CAPABILITY: 10 * major + minor, 9.0 if nobody says otherwise.
+int capability() {
+  const char* const number = std::getenv("EASEL_TEST_CARD_CAPABILITY");
+  return number == nullptr ? 90 : std::atoi(number);
+}
+
 class CardPlugin : public DevicePlugin {
  public:
   std::vector<CardInfo> cards() const override {
@@ -207,8 +237,9 @@ class CardPlugin : public DevicePlugin {
   }
   OpenedCard open(const CardOptions& options) const override {
     EASEL_ASSERT(options.index == 0);
+    card::check_numbers(options, cards()[0].name, capability());
     return {.allocator = std::make_unique<CardMemory>(std::min(card_bytes(), options.memory_limit_bytes)),
-            .backend = std::make_shared<CardBackend>(options.activation_type.value_or(best_type()))};
+            .backend = std::make_shared<CardBackend>(options.activation_type.value_or(best_type()), options.reduced)};
   }
 };
 
