@@ -26,11 +26,12 @@ constexpr const char* kMachineGroup = "Machine";
 Precision precision_of(const ModelArgs& args) {
   constexpr std::array kPrecisions = {std::pair{"", Precision::automatic}, std::pair{"autocast", Precision::automatic},
                                       std::pair{"full", Precision::full},  std::pair{"f16", Precision::f16},
-                                      std::pair{"bf16", Precision::bf16},  std::pair{"int8", Precision::int8}};
+                                      std::pair{"bf16", Precision::bf16},  std::pair{"int8", Precision::int8},
+                                      std::pair{"fp8", Precision::fp8}};
   for (const auto& [name, precision] : kPrecisions) {
     if (args.precision == name) return precision;
   }
-  throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full, autocast, f16, bf16 or int8",
+  throw Error(ErrorCode::invalid_request, "--precision is '{}', expected full, autocast, f16, bf16, int8 or fp8",
               args.precision);
 }
 
@@ -59,7 +60,8 @@ void add_model_options(CLI::App& command, ModelArgs& args) {
       .add_option(
           "--precision", args.precision,
           "autocast (f16 on a card, full on a processor), full, f16 (on a card), bf16 (on a card, or a processor "
-          "with AMX or AVX512_BF16) or int8 (on a processor with VNNI); images differ a little")
+          "with AMX or AVX512_BF16), int8 (on a card, or a processor with VNNI) or fp8 (on a card of compute "
+          "capability 8.9 or higher); images differ a little")
       ->type_name("KIND")
       ->group(kMachineGroup);
 }
@@ -113,14 +115,13 @@ std::string precision_note(const ModelArgs& args) {
     return std::any_of(devices.begin() + 1, devices.end(),
                        [](const DeviceInfo& device) { return device.unusable_because.empty(); });
   };
-  const auto on_processor = [&] { return args.device == "cpu" || (args.device == "auto" && !has_card()); };
-  if (args.precision == "autocast" && on_processor()) {
-    return "note: --precision autocast: a processor computes in full precision (f32)";
-  }
+  const bool is_told = args.precision == "autocast" || args.precision == "int8" || args.precision == "bf16";
+  if (!is_told || (args.device != "cpu" && (args.device != "auto" || has_card()))) return {};  // of a processor only
+  if (args.precision == "autocast") return "note: --precision autocast: a processor computes in full precision (f32)";
   if (args.precision == "int8" && !int8_is_fast()) {
     return "note: --precision int8: this processor has no VNNI, so it saves memory but no time";
   }
-  if (args.precision != "bf16" || !on_processor()) return {};
+  if (args.precision != "bf16") return {};
   if (const std::string_view reason = bf16_unusable_because(); !reason.empty()) {
     return fmt::format("note: --precision bf16: {}, so it computes in full precision (f32)", reason);
   }

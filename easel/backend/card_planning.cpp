@@ -1,5 +1,6 @@
 #include "easel/backend/card_planning.h"
 
+#include "easel/backend/card_numbers.h"
 #include "easel/backend/convolution_shapes.h"
 
 namespace easel {
@@ -13,14 +14,24 @@ std::optional<Tensor> converted(const Tensor& x, DType type) {
 }  // namespace
 
 Tensor CardPlanningBackend::take(const Parameter& weight, int64_t elements, const Device& device) {
-  const std::pair key(weight.bytes().data(), activation_type());
+  return take_as(weight, elements, activation_type(), device);
+}
+
+// A byte each, and a scale for each row behind them.
+Tensor CardPlanningBackend::take_codes(const Parameter& weight, const Device& device) {
+  const int64_t scale_bytes = weight.shape()[0] * size_of(DType::f32);
+  return take_as(weight, weight.shape().count() + scale_bytes, DType::u8, device);
+}
+
+Tensor CardPlanningBackend::take_as(const Parameter& weight, int64_t elements, DType type, const Device& device) {
+  const std::pair key(weight.bytes().data(), type);
   if (const auto kept = kept_.find(key); kept != kept_.end()) return kept->second;
   if (const auto bytes = static_cast<int64_t>(weight.bytes().size()); bytes > slot_bytes_) {
     slots_.reset();
     slots_ = Tensor::empty(device, {2 * bytes}, DType::u8);
     slot_bytes_ = bytes;
   }
-  Tensor out = Tensor::empty(device, {elements}, activation_type());
+  Tensor out = Tensor::empty(device, {elements}, type);
   if (weight.residency() == Residency::packed) kept_.emplace(key, out);
   return out;
 }
@@ -31,6 +42,7 @@ void CardPlanningBackend::take_workspace(const Device& device) {
 
 void CardPlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias,
                                  const Conv2dOptions& options, Tensor& out) {
+  if (is_pointwise(weight, options) && !options.image_bias) return linear(x, weight, bias, {}, out);
   const Device& device = x.device();
   const DType type = activation_type();
   take_workspace(device);
@@ -56,13 +68,29 @@ void CardPlanningBackend::conv2d(const Tensor& x, const Parameter& weight, const
 void CardPlanningBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias,
                                  const LinearOptions& /*options*/, Tensor& /*out*/) {
   take_workspace(x.device());
+  if (card::multiplies_eight_bits(reduced_, weight, x.dim(-1))) return take_eight_bits(x, weight, bias);
   const Tensor packed = take(weight, x.device());
   std::optional<Tensor> shift;
   if (bias != nullptr) shift = take(*bias, x.device());
   const std::optional<Tensor> same_type = converted(x, activation_type());
 }
 
+// The sums, of which a card that scales them at once has none.
+void CardPlanningBackend::take_eight_bits(const Tensor& x, const Parameter& weight, const Parameter* bias) {
+  const Device& device = x.device();
+  const int64_t rows = x.count() / x.dim(-1);
+  const int64_t d_out = weight.shape()[0];
+  const Tensor codes = Tensor::empty(device, x.shape(), DType::u8);
+  const Tensor scales = Tensor::empty(device, {rows});
+  const Tensor packed = take_codes(weight, device);
+  std::optional<Tensor> shift;
+  if (bias != nullptr) shift = take(*bias, device);
+  const Tensor sums = Tensor::empty(device, {card::rows_of_sums(rows, d_out), d_out}, DType::i32);
+}
+
 void CardPlanningBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
+  const bool has_codes = card::multiplies_eight_bits(reduced_, weight, x.dim(-1));
+  if (has_codes && reduced_.numbers == ReducedNumbers::int8) return linear(x, weight, &bias, {}, out);
   std::vector<int64_t> dims(out.shape().dims().begin(), out.shape().dims().end());
   dims.back() *= 2;
   Tensor both = Tensor::empty(x.device(), Shape(dims), activation_type());

@@ -3,8 +3,10 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "easel/backend/backend.h"
+#include "easel/backend/reduced_products.h"
 
 namespace easel {
 
@@ -27,7 +29,9 @@ inline DType wide_type(DType usual) { return usual == DType::f16 ? DType::f32 : 
 
 class CardPlanningBackend : public Backend {
  public:
-  explicit CardPlanningBackend(DType activation_type) : type_(activation_type) {}
+  // reduced: as CardOptions has it
+  explicit CardPlanningBackend(DType activation_type, ReducedProducts reduced = {})
+      : type_(activation_type), reduced_(std::move(reduced)) {}
 
   DType activation_type() const override { return is_wide_ ? card::wide_type(type_) : type_; }
   void set_range(ValueRange range) override { is_wide_ = range == ValueRange::wide; }
@@ -61,9 +65,14 @@ class CardPlanningBackend : public Backend {
   // The weight as the card computes with it, of so many elements: kept, or as long as the result lives.
   Tensor take(const Parameter& weight, int64_t elements, const Device& device);
   Tensor take(const Parameter& weight, const Device& device) { return take(weight, weight.shape().count(), device); }
+  // The same of a weight of bytes.
+  Tensor take_codes(const Parameter& weight, const Device& device);
+  Tensor take_as(const Parameter& weight, int64_t elements, DType type, const Device& device);
   void take_workspace(const Device& device);
+  void take_eight_bits(const Tensor& x, const Parameter& weight, const Parameter* bias);
 
   DType type_;
+  ReducedProducts reduced_;
   bool is_wide_ = false;
   std::optional<Tensor> workspace_;
   int64_t slot_bytes_ = 0;

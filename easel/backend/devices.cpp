@@ -23,8 +23,8 @@ constexpr std::string_view kCuda = "cuda";
 
 int threads_or_all(int threads) { return threads > 0 ? threads : processor_count(); }
 
-bool wants_int8(const DeviceOptions& options) {
-  return options.reduced.allows && options.reduced.numbers == ReducedNumbers::int8;
+bool wants_fp8(const DeviceOptions& options) {
+  return options.reduced.allows && options.reduced.numbers == ReducedNumbers::fp8;
 }
 
 // The number of "cuda:N", 0 of "cuda"; nothing of another name.
@@ -62,6 +62,12 @@ std::shared_ptr<const Device> open_cpu(const DeviceOptions& options) {
   if (options.activation_type == DType::f16) {
     throw Error(ErrorCode::invalid_request, "a processor computes in F32, not in F16; choose --precision full");
   }
+  if (wants_fp8(options)) {
+    throw Error(
+        ErrorCode::invalid_request,
+        "a processor has no products of FP8 numbers; take --precision int8, or a card of compute capability 8.9 "
+        "or higher with --device");
+  }
   cpu::apply_instruction_limit();
   return make_device(DeviceKind::cpu, "cpu", std::make_unique<HostAllocator>(options.memory_limit_bytes),
                      std::make_shared<cpu::CpuBackend>(threads_or_all(options.threads), options.reduced), options);
@@ -74,11 +80,6 @@ bool replays() {
 }
 
 std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options) {
-  if (wants_int8(options)) {
-    throw Error(ErrorCode::invalid_request,
-                "products of 8-bit integers are computed on a processor only; leave out --precision int8 or take "
-                "--device cpu");
-  }
   const DevicePlugin& plugin = cuda_plugin();
   const std::vector<CardInfo> cards = plugin.cards();
   if (static_cast<size_t>(index) >= cards.size()) {
@@ -89,8 +90,10 @@ std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options)
   if (!card.unusable_because.empty()) {
     throw Error(ErrorCode::device_failure, "cuda:{} ({}) cannot be used: {}", index, card.name, card.unusable_because);
   }
-  OpenedCard opened = plugin.open(
-      {.index = index, .activation_type = options.activation_type, .memory_limit_bytes = options.memory_limit_bytes});
+  OpenedCard opened = plugin.open({.index = index,
+                                   .activation_type = options.activation_type,
+                                   .memory_limit_bytes = options.memory_limit_bytes,
+                                   .reduced = options.reduced});
   // A profile wants the time of each operation.
   if (opened.recorder && !options.profile && replays()) opened = make_replaying(std::move(opened));
   return make_device(DeviceKind::cuda, fmt::format("cuda:{}", index), std::move(opened.allocator),
@@ -116,7 +119,7 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
   }
   if (options.name == "cpu") return open_cpu(options);
   if (options.name == "auto") {
-    const std::optional<int> card = wants_int8(options) ? std::nullopt : first_usable_card();
+    const std::optional<int> card = first_usable_card();
     return card ? open_card(*card, options) : open_cpu(options);
   }
   if (const std::optional<int> index = card_index(options.name)) return open_card(*index, options);
@@ -162,7 +165,7 @@ PlanningDevice open_planning_device(const PlanTarget& target, ReducedProducts re
   CountingAllocator& memory = *allocator;
   std::shared_ptr<Backend> backend;
   if (target.kind == DeviceKind::cuda) {
-    backend = std::make_shared<CardPlanningBackend>(target.activation_type);
+    backend = std::make_shared<CardPlanningBackend>(target.activation_type, std::move(reduced));
   } else {
     backend = std::make_shared<cpu::PlanningBackend>(threads_or_all(target.threads), std::move(reduced), memory);
   }

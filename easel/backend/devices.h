@@ -23,7 +23,9 @@ struct DeviceOptions {
   // Of the results of networks on a card: f32, f16 or bf16; nothing: what it is best at. On a processor they are f32,
   // and f16 is refused.
   std::optional<DType> activation_type = std::nullopt;
-  ReducedProducts reduced = {};                // which products may be of numbers with fewer bits, on a processor
+  // Which products may be of numbers with fewer bits: int8 and bf16 on a processor, int8 and fp8 on a card, where bf16
+  // is an activation_type.
+  ReducedProducts reduced = {};
   std::shared_ptr<Profile> profile = nullptr;  // where every operation is written down, if given
 };
 

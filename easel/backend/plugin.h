@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "easel/backend/backend.h"
+#include "easel/backend/reduced_products.h"
 #include "easel/tensor/allocator.h"
 
 namespace easel {
@@ -30,6 +31,7 @@ struct CardOptions {
   int index = 0;                                        // in cards()
   std::optional<DType> activation_type = std::nullopt;  // nothing: what the card is best at
   uint64_t memory_limit_bytes = 0;
+  ReducedProducts reduced = {};  // of 8-bit numbers: linear layers and pointwise convolutions only
 };
 
 // What was recorded, to be computed as a whole.

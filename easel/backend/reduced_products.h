@@ -8,6 +8,7 @@ namespace easel {
 
 enum class ReducedNumbers {
   int8,  // 8-bit integers with a scale for each row (docs/adr/0013-int8.md)
+  fp8,   // likewise of floating point (E4M3), on cards (docs/adr/0021-eight-bits-on-cards.md)
   bf16,  // the upper half of an f32: a sign, 8 bits of exponent and 7 of fraction; sums are f32
 };
 

@@ -16,6 +16,7 @@ std::optional<Parameterization> parse_prediction(const std::optional<std::string
 std::optional<ReducedNumbers> numbers_of(Precision precision) {
   switch (precision) {
     case Precision::int8: return ReducedNumbers::int8;
+    case Precision::fp8: return ReducedNumbers::fp8;
     case Precision::bf16: return ReducedNumbers::bf16;
     case Precision::automatic:
     case Precision::full:
@@ -30,7 +31,8 @@ std::optional<DType> activation_type(Precision precision) {
     case Precision::f16: return DType::f16;
     case Precision::bf16: return DType::bf16;
     case Precision::automatic:
-    case Precision::int8: break;
+    case Precision::int8:
+    case Precision::fp8: break;
   }
   return std::nullopt;
 }

@@ -22,7 +22,10 @@ enum class Precision {
   full,       // f32
   f16,        // on a card: all of the networks but the VAE
   bf16,  // on a card the networks; on a processor most products of UNet and VAE decoder: faster with AMX or AVX512_BF16
-  int8,  // on a processor, the same products with 8-bit integers: faster with VNNI, not quite the same images
+  // With 8-bit integers, not quite the same images: on a processor the same products, faster with VNNI; on a card the
+  // UNet's linear layers and 1x1 convolutions, all else as f16.
+  int8,
+  fp8,  // on a card from compute capability 8.9 on, those of int8 with 8-bit floating-point numbers (E4M3)
 };
 
 struct PipelineOptions {

@@ -1,4 +1,4 @@
-// Which layers compute with fewer bits under Precision::int8 and Precision::bf16. Private to easel/pipeline.
+// Which layers compute with fewer bits under Precision::int8, fp8 and bf16. Private to easel/pipeline.
 #pragma once
 
 #include <optional>

@@ -29,8 +29,9 @@ void refuse_model_options(const PipelineOptions& options, const Device& device) 
   refuse_if(options.config.has_value(), "a configuration");
   refuse_if(options.vae.has_value(), "a VAE");
   refuse_if(options.prediction.has_value(), "the kind of prediction");
-  const bool reduces = device.kind() == DeviceKind::cpu && options.precision == Precision::bf16;
-  refuse_if(reduces || options.precision == Precision::int8, "a precision of fewer bits");
+  const bool is_bf16 = device.kind() == DeviceKind::cpu && options.precision == Precision::bf16;
+  const bool is_eight_bits = options.precision == Precision::int8 || options.precision == Precision::fp8;
+  refuse_if(is_bf16 || is_eight_bits, "a precision of fewer bits");
 }
 
 bool is_latent_diffusion(const Checkpoint& checkpoint) { return checkpoint.has_prefix("model.diffusion_model."); }

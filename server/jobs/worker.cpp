@@ -199,8 +199,8 @@ Upscaler& Worker::use_upscaler(const std::filesystem::path& file) {
   options.preview_vae.reset();
   const ModelUse use = use_of(file);
   const bool is_network = use.upscaler && use.upscaler->kind == UpscalerKind::network;
-  const bool reduces = options.precision == Precision::int8 || options.precision == Precision::bf16;
-  if (is_network && reduces) options.precision = Precision::automatic;
+  const bool is_eight_bits = options.precision == Precision::int8 || options.precision == Precision::fp8;
+  if (is_network && (is_eight_bits || options.precision == Precision::bf16)) options.precision = Precision::automatic;
   upscaler_.emplace(options);
   loaded_file_ = file;
   return *upscaler_;

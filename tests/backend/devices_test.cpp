@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cmath>
 #include <string>
 
 #include "easel/base/error.h"
 #include "easel/tensor/tensor.h"
+#include "tests/support/eight_bits.h"
 
 namespace easel {
 namespace {
@@ -94,12 +96,77 @@ TEST_F(Plugins, CardsAreListedAndOpened) {
   EXPECT_THAT(refusal({.name = "cuda:2"}), HasSubstr("the last one is cuda:1"));
 }
 
-TEST_F(Plugins, IntegersAndTypesGoWhereTheyCanBeComputed) {
+TEST_F(Plugins, NumbersOfEightBitsGoWhereTheyCanBeComputed) {
   take("card");
-  const ReducedProducts all{.numbers = ReducedNumbers::int8, .allows = [](std::string_view) { return true; }};
-  EXPECT_THAT(refusal({.name = "cuda:0", .reduced = all}), HasSubstr("on a processor only"));
-  EXPECT_EQ(open_device({.name = "auto", .reduced = all})->name(), "cpu");
+  ReducedProducts all{.numbers = ReducedNumbers::int8, .allows = [](std::string_view) { return true; }};
+  EXPECT_EQ(open_device({.name = "cpu", .reduced = all})->name(), "cpu");
+  EXPECT_EQ(open_device({.name = "auto", .reduced = all})->name(), "cuda:0");
+  all.numbers = ReducedNumbers::fp8;
+  EXPECT_EQ(open_device({.name = "auto", .reduced = all})->name(), "cuda:0");
+  EXPECT_THAT(refusal({.name = "cpu", .reduced = all}),
+              AllOf(HasSubstr("a processor has no products of FP8"), HasSubstr("--precision int8")));
   EXPECT_THAT(refusal({.name = "cpu", .activation_type = DType::f16}), HasSubstr("a processor computes in F32"));
+  take("nowhere");
+  EXPECT_THAT(refusal({.name = "auto", .reduced = all}), HasSubstr("a processor has no products of FP8"));
+}
+
+TEST_F(Plugins, CardsOfOldCapabilitiesSayWhatTheyLack) {
+  take("card");
+  const ReducedProducts fp8{.numbers = ReducedNumbers::fp8, .allows = [](std::string_view) { return true; }};
+  ReducedProducts int8 = fp8;
+  int8.numbers = ReducedNumbers::int8;
+  const auto with_capability = [&](const char* capability) { ::setenv("EASEL_TEST_CARD_CAPABILITY", capability, 1); };
+  with_capability("86");
+  EXPECT_THAT(refusal({.name = "cuda:0", .reduced = fp8}),
+              AllOf(HasSubstr("cuda:0 (Test card) does not compute in FP8"),
+                    HasSubstr("is 8.6, expected 8.9 or higher"), HasSubstr("take --precision int8 or f16")));
+  EXPECT_EQ(refusal({.name = "cuda:0", .activation_type = DType::bf16}), "none");
+  with_capability("75");
+  EXPECT_THAT(refusal({.name = "cuda:0", .activation_type = DType::bf16}),
+              AllOf(HasSubstr("does not compute in BF16"), HasSubstr("is 7.5, expected 8.0 or higher"),
+                    HasSubstr("take --precision f16 or full")));
+  EXPECT_EQ(refusal({.name = "cuda:0", .reduced = int8}), "none");
+  with_capability("89");
+  EXPECT_EQ(refusal({.name = "cuda:0", .reduced = fp8}), "none");
+  ::unsetenv("EASEL_TEST_CARD_CAPABILITY");
+}
+
+// What the test card computes is what a card has to.
+TEST_F(Plugins, ProductsAreOfNumbersOfEightBitsWhereTheyAreAllowed) {
+  take("card");
+  std::vector<float> x(3 * 16), w(32 * 16);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i) * 1.3f) * (i < 16 ? 100.0f : 1.0f);
+  for (size_t i = 0; i < w.size(); ++i) w[i] = std::cos(static_cast<float>(i) * 0.7f);
+  const auto weight = [&](const char* name) {
+    return Parameter(
+        {.name = name, .shape = {32, 16}, .dtype = DType::f32, .bytes = std::as_bytes(std::span(w)), .owner = nullptr});
+  };
+  for (const ReducedNumbers numbers : {ReducedNumbers::int8, ReducedNumbers::fp8}) {
+    const ReducedProducts reduced{.numbers = numbers, .allows = [](std::string_view name) { return name == "free"; }};
+    const auto device = open_device({.name = "cuda:0", .activation_type = DType::f32, .reduced = reduced});
+    const auto product = [&](const char* name) {
+      const Tensor on_card = Tensor::from(*device, {3, 16}, std::span<const float>(x));
+      Tensor out = Tensor::empty(*device, {3, 32});
+      device->backend().linear(on_card, weight(name), nullptr, {}, out);
+      return out.values();
+    };
+    const std::vector<float> exact = product("kept"), rounded = product("free");
+    EXPECT_NE(exact, rounded);
+    const std::vector<float> x_codes = testing::rounded_rows(x, 16, numbers);
+    const std::vector<float> w_codes = testing::rounded_rows(w, 16, numbers);
+    for (size_t i = 0; i < exact.size(); ++i) {
+      double sum = 0.0, size = 0.0, kept = 0.0;
+      for (size_t k = 0; k < 16; ++k) {
+        const double term =
+            static_cast<double>(x_codes[i / 32 * 16 + k]) * static_cast<double>(w_codes[i % 32 * 16 + k]);
+        sum += term;
+        size += std::abs(term);
+        kept += static_cast<double>(x[i / 32 * 16 + k]) * static_cast<double>(w[i % 32 * 16 + k]);
+      }
+      EXPECT_NEAR(static_cast<double>(rounded[i]), sum, size * 1e-6);
+      EXPECT_NEAR(static_cast<double>(exact[i]), kept, size * 1e-6);
+    }
+  }
 }
 
 TEST_F(Plugins, MemoryOfACardIsReachedByCopies) {

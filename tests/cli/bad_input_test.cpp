@@ -179,7 +179,7 @@ TEST_F(BadInput, UnknownNames) {
   expect_refused({"--rng", "dice"}, 2, "dice");
   expect_refused({"--device", "abacus"}, 2, "abacus");
   expect_refused({"--prediction", "x"}, 2, "prediction 'x' is unknown, expected eps or v");
-  expect_refused({"--precision", "half"}, 2, "--precision is 'half', expected full, autocast, f16, bf16 or int8");
+  expect_refused({"--precision", "half"}, 2, "--precision is 'half', expected full, autocast, f16, bf16, int8 or fp8");
   expect_refused({"--batch-noise", "pink"}, 2, "pink");
   expect_refused({"--promt", "x"}, 2, "unknown option '--promt'; did you mean '--prompt'?");
 }

@@ -43,7 +43,7 @@ class Replay : public ::testing::Test {
     counts_ = std::make_shared<CardCounts>();
     auto memory = std::make_unique<CardMemory>(bytes, tape);
     memory_ = memory.get();
-    backend_ = std::make_shared<KeepingBackend>(DType::f32, tape);
+    backend_ = std::make_shared<KeepingBackend>(DType::f32, ReducedProducts{}, tape);
     OpenedCard card = make_replaying({.allocator = std::move(memory),
                                       .backend = backend_,
                                       .recorder = std::make_unique<CardRecorder>(tape, counts_)});

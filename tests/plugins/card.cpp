@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "easel/backend/card_numbers.h"
 #include "tests/plugins/card_backend.h"
 #include "tests/plugins/card_memory.h"
 
@@ -21,6 +22,12 @@ uint64_t card_bytes() {
 DType best_type() {
   const char* const name = std::getenv("EASEL_TEST_CARD_TYPE");
   return name != nullptr && std::string_view(name) == "f16" ? DType::f16 : DType::f32;
+}
+
+// EASEL_TEST_CARD_CAPABILITY: 10 * major + minor, 9.0 if nobody says otherwise.
+int capability() {
+  const char* const number = std::getenv("EASEL_TEST_CARD_CAPABILITY");
+  return number == nullptr ? 90 : std::atoi(number);
 }
 
 // EASEL_TEST_CARD_COUNTS: a file that is told, when a card is closed, what was recorded and run.
@@ -45,10 +52,12 @@ class CardPlugin : public DevicePlugin {
   }
   OpenedCard open(const CardOptions& options) const override {
     EASEL_ASSERT(options.index == 0);
+    card::check_numbers(options, cards()[0].name, capability());
     auto tape = std::make_shared<testing::CardTape>();
     const uint64_t bytes = std::min(card_bytes(), options.memory_limit_bytes);
     return {.allocator = std::make_unique<testing::CardMemory>(bytes, tape),
-            .backend = std::make_shared<testing::CardBackend>(options.activation_type.value_or(best_type()), tape),
+            .backend = std::make_shared<testing::CardBackend>(options.activation_type.value_or(best_type()),
+                                                              options.reduced, tape),
             .recorder = std::make_unique<testing::CardRecorder>(tape, counts())};
   }
 };

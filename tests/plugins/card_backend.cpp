@@ -1,13 +1,16 @@
 #include "tests/plugins/card_backend.h"
 
+#include "easel/backend/convolution_shapes.h"
+
 namespace easel::testing {
 
 void CardBackend::conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                          Tensor& out) {
+  const bool is_rounded = is_pointwise(weight, options) && !options.image_bias && is_reduced(x, weight);
   put(out, [=, x = lies(x), weight = used(weight, x.device()), bias = used(bias, x.device()), stride = options.stride,
             padding = options.padding, image_bias = lies(options.image_bias), residual = lies(options.residual),
             activation = options.activation](CardBackend& on, Tensor& to) {
-    on.cpu().conv2d(on.host(x), *weight, bias,
+    on.cpu().conv2d(on.factor(x, is_rounded), on.factor(*weight, is_rounded), bias,
                     {.stride = stride,
                      .padding = padding,
                      .image_bias = on.host(image_bias),
@@ -19,15 +22,20 @@ void CardBackend::conv2d(const Tensor& x, const Parameter& weight, const Paramet
 
 void CardBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
                          Tensor& out) {
+  const bool is_rounded = is_reduced(x, weight);
   put(out, [=, x = lies(x), weight = used(weight, x.device()), bias = used(bias, x.device()),
             activation = options.activation, residual = lies(options.residual)](CardBackend& on, Tensor& to) {
-    on.cpu().linear(on.host(x), *weight, bias, {.activation = activation, .residual = on.host(residual)}, to);
+    on.cpu().linear(on.factor(x, is_rounded), on.factor(*weight, is_rounded), bias,
+                    {.activation = activation, .residual = on.host(residual)}, to);
   });
 }
 
 void CardBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
-  put(out, [=, x = lies(x), weight = used(weight, x.device()), bias = used(bias, x.device())](
-               CardBackend& on, Tensor& to) { on.cpu().linear_geglu(on.host(x), *weight, *bias, to); });
+  const bool is_rounded = is_reduced(x, weight);
+  put(out,
+      [=, x = lies(x), weight = used(weight, x.device()), bias = used(bias, x.device())](CardBackend& on, Tensor& to) {
+        on.cpu().linear_geglu(on.factor(x, is_rounded), on.factor(*weight, is_rounded), *bias, to);
+      });
 }
 
 void CardBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,

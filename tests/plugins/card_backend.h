@@ -7,16 +7,22 @@
 #include <vector>
 
 #include "easel/backend/backend.h"
+#include "easel/backend/card_numbers.h"
 #include "easel/backend/devices.h"
 #include "tests/plugins/card_tape.h"
+#include "tests/support/eight_bits.h"
 
 namespace easel::testing {
 
-// Each operation: its tensors to the host, there by the processor, the result back.
+// Each operation: its tensors to the host, there by the processor, the result back. Where a card multiplies numbers of
+// 8 bits, both factors are rounded to such numbers first: the sums of their products are the same, but for the order.
 class CardBackend : public Backend {
  public:
-  CardBackend(DType activation_type, std::shared_ptr<CardTape> tape)
-      : type_(activation_type), tape_(std::move(tape)), host_(open_device({.threads = 2})) {}
+  CardBackend(DType activation_type, ReducedProducts reduced, std::shared_ptr<CardTape> tape)
+      : type_(activation_type),
+        reduced_(std::move(reduced)),
+        tape_(std::move(tape)),
+        host_(open_device({.threads = 2})) {}
 
   DType activation_type() const override { return is_wide_ && type_ == DType::f16 ? DType::f32 : type_; }
   void set_range(ValueRange range) override { is_wide_ = range == ValueRange::wide; }
@@ -89,6 +95,18 @@ class CardBackend : public Backend {
     return out;
   }
   std::optional<Tensor> host(const std::optional<Place>& x) const { return x ? std::optional(host(*x)) : std::nullopt; }
+  bool is_reduced(const Tensor& x, const Parameter& weight) const {
+    return card::multiplies_eight_bits(reduced_, weight, x.dim(-1));
+  }
+  // The factors of a product, rounded or not.
+  Tensor factor(const Place& x, bool is_rounded) const {
+    if (!is_rounded) return host(x);
+    const std::vector<float> values = rounded_rows(host(x).values(), x.shape.dims().back(), reduced_.numbers);
+    return Tensor::from(*host_, x.shape, std::span<const float>(values));
+  }
+  Parameter factor(const Parameter& weight, bool is_rounded) const {
+    return is_rounded ? rounded_weight(weight, reduced_.numbers) : weight;
+  }
   Tensor doubles(const Place& x) const {
     Tensor out = Tensor::empty(*host_, x.shape, DType::f64);
     x.memory->read(x.address, std::as_writable_bytes(out.data<double>()));
@@ -106,6 +124,7 @@ class CardBackend : public Backend {
   }
 
   DType type_;
+  ReducedProducts reduced_;
   bool is_wide_ = false;
   std::shared_ptr<CardTape> tape_;
   std::shared_ptr<const Device> host_;

@@ -1,6 +1,7 @@
 // The CUDA backend: cuDNN for convolutions and attention, cuBLASLt for products, own kernels for the rest.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -9,6 +10,7 @@
 #include "easel/backend/cuda/attention.h"
 #include "easel/backend/cuda/context.h"
 #include "easel/backend/cuda/convolution.h"
+#include "easel/backend/cuda/eight_bit_products.h"
 #include "easel/backend/cuda/kernels/image_kernels.h"
 #include "easel/backend/cuda/products.h"
 #include "easel/backend/cuda/weights.h"
@@ -17,9 +19,9 @@ namespace easel::cuda {
 
 class CudaBackend : public Backend {
  public:
-  // activation_type: f32, f16 or bf16
-  CudaBackend(std::shared_ptr<const Context> context, DType activation_type)
-      : context_(context), uploader_(std::move(context)), type_(activation_type) {}
+  // activation_type: f32, f16 or bf16; reduced: as CardOptions has it
+  CudaBackend(std::shared_ptr<const Context> context, DType activation_type, ReducedProducts reduced)
+      : context_(context), uploader_(std::move(context)), type_(activation_type), reduced_(std::move(reduced)) {}
 
   DType activation_type() const override { return is_wide_ ? card::wide_type(type_) : type_; }
   void set_range(ValueRange range) override { is_wide_ = range == ValueRange::wide; }
@@ -65,18 +67,44 @@ class CudaBackend : public Backend {
   void convolve(const Tensor& x, const Tensor& weight, const Padding& padding, const std::optional<Tensor>& bias,
                 const Conv2dOptions& options, Tensor& out);
 
+  // Behind a product without it: the activation, and the residual after that.
+  void activate_product(Activation activation, const std::optional<Tensor>& residual, int64_t d_out, Tensor& out);
+
+  // Linear layers of 8-bit numbers: false, with nothing computed, where they are not allowed or there is no way.
+  bool eight_bit_linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
+                        Tensor& out);
+  bool eight_bit_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out);
+  struct EightBitInput;
+  using FinishSums = std::function<void(const void* sums, const ProductScales&, int64_t row, int64_t rows)>;
+  bool scaled_linear(const EightBitInput& input, const Parameter* bias, const LinearOptions& options, Tensor& out);
+  bool sum_rows(const EightBitInput& input, const FinishSums& finish);  // `finish` for parts of all rows
+  RowCodes rounded(const EightBitInput& input) const;                   // x
+  bool has_way(const EightBitShape& shape, const Device& device);
+  bool multiply_codes(const EightBitShape& shape, const EightBitOperands& operands, const Device& device);
+
   std::shared_ptr<const Context> context_;
   WeightUploader uploader_;
   Convolutions convolutions_;
   Products products_;
+  EightBitProducts eight_bit_products_;
   FusedAttention attention_;
   DType type_;
+  ReducedProducts reduced_;
   bool is_wide_ = false;
   std::optional<Tensor> workspace_;
 };
 
 inline Source source(const Tensor& x) { return {x.address(), x.dtype()}; }
 inline Target target(Tensor& x) { return {x.address(), x.dtype()}; }
+// [rows, width] from a row on.
+inline Target rows_from(const Tensor& x, int64_t row, int64_t width) {
+  return {x.address() + row * width * size_of(x.dtype()), x.dtype()};
+}
+// Whether the libraries can read and write it.
+inline bool is_aligned(const Tensor& x) {
+  constexpr uintptr_t kAlignment = 16;  // bytes
+  return reinterpret_cast<uintptr_t>(x.address()) % kAlignment == 0;
+}
 inline ImageShape image_shape(const Tensor& x) { return {.n = x.dim(0), .h = x.dim(1), .w = x.dim(2), .c = x.dim(3)}; }
 
 }  // namespace easel::cuda

@@ -4,13 +4,6 @@
 #include "easel/base/error.h"
 
 namespace easel::cuda {
-namespace {
-
-constexpr uintptr_t kAlignment = 16;  // bytes, that cuDNN's graphs are told of
-
-bool is_aligned(const Tensor& x) { return reinterpret_cast<uintptr_t>(x.address()) % kAlignment == 0; }
-
-}  // namespace
 
 Tensor CudaBackend::as(const Tensor& x, DType type) const {
   if (x.dtype() == type && is_aligned(x)) return x;
@@ -139,7 +132,7 @@ void CudaBackend::convolve(const Tensor& x, const Tensor& weight, const Padding&
 void CudaBackend::linear(const Tensor& x, const Parameter& weight, const Parameter* bias, const LinearOptions& options,
                          Tensor& out) {
   context_->activate();
-  if (out.count() == 0) return;
+  if (out.count() == 0 || eight_bit_linear(x, weight, bias, options, out)) return;
   const DType type = out.dtype();
   const Device& device = x.device();
   const Tensor h = as(x, type);
@@ -162,14 +155,21 @@ void CudaBackend::linear(const Tensor& x, const Parameter& weight, const Paramet
                  .residual = adds_residual ? residual->address() : nullptr,
                  .out = out.address()},
                 workspace(device), card::kWorkspaceBytes);
-  if (options.activation == Activation::none) return;
-  Additions additions{.activation = options.activation};
+  activate_product(options.activation, residual, d_out, out);
+}
+
+void CudaBackend::activate_product(Activation activation, const std::optional<Tensor>& residual, int64_t d_out,
+                                   Tensor& out) {
+  if (activation == Activation::none) return;
+  Additions additions{.activation = activation};
   if (residual) additions.residual = source(*residual);
   add(source(out), additions, 1, out.count() / d_out, d_out, target(out), stream());
   check_launch("finish a product");
 }
 
 void CudaBackend::linear_geglu(const Tensor& x, const Parameter& weight, const Parameter& bias, Tensor& out) {
+  context_->activate();
+  if (out.count() == 0 || eight_bit_geglu(x, weight, bias, out)) return;
   const int64_t width = weight.shape()[0] / 2;
   const int64_t rows = out.count() / width;
   Tensor both = Tensor::empty(x.device(), {rows, 2 * width}, out.dtype());

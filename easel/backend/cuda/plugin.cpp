@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "easel/backend/card_numbers.h"
 #include "easel/backend/cuda/card_allocator.h"
 #include "easel/backend/cuda/cuda_backend.h"
 #include "easel/backend/cuda/recorder.h"
@@ -12,7 +13,6 @@ namespace easel::cuda {
 namespace {
 
 constexpr int kFirstCapability = 75;  // of the cards that the kernels are built for
-constexpr int kFirstBf16Capability = 80;
 
 int capability_of(const cudaDeviceProp& card) { return 10 * card.major + card.minor; }
 
@@ -65,16 +65,10 @@ class CudaPlugin : public DevicePlugin {
       throw Error(ErrorCode::device_failure, "cuDNN {} is installed, expected {}", cudnnGetVersion(), CUDNN_MAJOR);
     }
     auto context = std::make_shared<Context>(options.index);
+    card::check_numbers(options, describe(options.index).name, context->compute_capability());
     const DType type = options.activation_type.value_or(DType::f16);
-    if (type == DType::bf16 && context->compute_capability() < kFirstBf16Capability) {
-      throw Error(ErrorCode::invalid_request,
-                  "cuda:{} does not compute in BF16 (compute capability {}.{}, expected {}.{} or higher); take "
-                  "--precision f16 or full",
-                  options.index, context->compute_capability() / 10, context->compute_capability() % 10,
-                  kFirstBf16Capability / 10, kFirstBf16Capability % 10);
-    }
     return {.allocator = std::make_unique<CardAllocator>(context, options.memory_limit_bytes),
-            .backend = std::make_shared<CudaBackend>(context, type),
+            .backend = std::make_shared<CudaBackend>(context, type, options.reduced),
             .recorder = std::make_unique<GraphRecorder>(context)};
   }
 };

@@ -19,7 +19,16 @@ class CardWeight : public PackedWeight {
   Tensor tensor_;
 };
 
-enum class Layout { plain, convolution };
+class CardCodes : public PackedWeight {
+ public:
+  explicit CardCodes(RowCodes weight) : weight_(std::move(weight)) {}
+  const RowCodes& weight() const { return weight_; }
+
+ private:
+  RowCodes weight_;
+};
+
+enum class Layout { plain, convolution, int8, e4m3 };
 
 // Of all forms of a weight; the numbers below 100 belong to the processor.
 int number_of(Layout layout, DType type) { return 100 + 16 * static_cast<int>(layout) + static_cast<int>(type); }
@@ -108,6 +117,22 @@ Tensor WeightUploader::convolution(const Parameter& weight, int64_t o_out, int64
     return std::make_shared<CardWeight>(out);
   };
   return tensor_of(*weight.packed(number_of(Layout::convolution, type), pack));
+}
+
+RowCodes WeightUploader::codes(const Parameter& weight, EightBits numbers, const Device& device) {
+  const int64_t d_out = weight.shape()[0];
+  const int64_t d_in = weight.shape().count() / d_out;
+  const auto pack = [&]() -> std::shared_ptr<const PackedWeight> {
+    RowCodes out{.codes = Tensor::empty(device, {d_out, d_in}, DType::u8), .scales = Tensor::empty(device, {d_out})};
+    const Uploaded uploaded = upload(weight, device);
+    quantize_weight(uploaded.bytes, uploaded.type, d_out, d_in, numbers, out.codes.address(),
+                    reinterpret_cast<float*>(out.scales.address()), context_->stream());
+    check_launch("round a weight to 8 bits");
+    uploaded.slot.unpacked.record(context_->stream());
+    return std::make_shared<CardCodes>(std::move(out));
+  };
+  const Layout layout = numbers == EightBits::int8 ? Layout::int8 : Layout::e4m3;
+  return static_cast<const CardCodes&>(*weight.packed(number_of(layout, DType::u8), pack)).weight();
 }
 
 }  // namespace easel::cuda

@@ -6,11 +6,18 @@
 #include <optional>
 
 #include "easel/backend/cuda/context.h"
+#include "easel/backend/cuda/kernels/quantize_kernels.h"
 #include "easel/backend/cuda/kernels/weight_kernels.h"
 #include "easel/tensor/parameter.h"
 #include "easel/tensor/tensor.h"
 
 namespace easel::cuda {
+
+// A matrix as codes of 8 bits, each row with a scale (quantize_kernels.h).
+struct RowCodes {
+  Tensor codes;   // u8 [rows, width]
+  Tensor scales;  // f32 [rows]
+};
 
 class WeightUploader {
  public:
@@ -20,6 +27,8 @@ class WeightUploader {
   Tensor plain(const Parameter& weight, DType type, const Device& device);
   // [o, i, kh, kw] -> [o_out, kh, kw, i_out], the added channels zero.
   Tensor convolution(const Parameter& weight, int64_t o_out, int64_t i_out, DType type, const Device& device);
+  // [d_out, ...] -> rows of d_out, one for each output channel.
+  RowCodes codes(const Parameter& weight, EightBits numbers, const Device& device);
 
  private:
   // Two, so that one is filled while the card unpacks the other.

@@ -25,4 +25,9 @@ struct Columns {
   __device__ bool is_idle() const { return row >= rows; }
 };
 
+// Blocks of kThreads for rows of `columns` vectors.
+inline Grid grid_of_rows(int64_t rows, int64_t columns) {
+  return {.x = blocks_for(rows, Columns::rows_at_once(static_cast<int>(columns), kThreads))};
+}
+
 }  // namespace easel::cuda

@@ -16,6 +16,7 @@ struct Pack {
 };
 
 __device__ inline float to_float(float x) { return x; }
+__device__ inline float to_float(int32_t x) { return static_cast<float>(x); }  // sums of integers, rounded to nearest
 __device__ inline float to_float(__half x) { return __half2float(x); }
 __device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
 

@@ -88,11 +88,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Blocks for rows of `columns` vectors.
-Grid grid_of_rows(int64_t rows, int64_t columns) {
-  return {.x = blocks_for(rows, Columns::rows_at_once(static_cast<int>(columns), kThreads))};
-}
-
 }  // namespace
 
 void add(Source x, const Additions& additions, int64_t n, int64_t rows, int64_t c, Target out, Stream stream) {
