@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "tests/ops/naive.h"
 
 namespace easel::testing {
@@ -53,6 +55,28 @@ TEST_P(Attention, EqualsDefinition) {
     }
     return sum / total;
   });
+}
+
+// What is not finite shows in the result, where it would by the definition.
+TEST(AttentionOfNumbersThatAreNotFinite, ShowsThem) {
+  constexpr int64_t kTokens = 300, kHeads = 2, kWidth = 80;
+  const Tensor good = random_tensor({1, kTokens, kWidth}, 1);
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    Tensor spoiled = good.clone();
+    spoiled.data()[7 * kWidth + 3] = bad;  // of token 7, in the first head
+    const auto is_finite = [](const Tensor& out, int64_t token, int64_t column) {
+      return std::isfinite(out.data()[static_cast<size_t>(token * kWidth + column)]);
+    };
+    const Tensor by_query = ops::attention(spoiled, good, good, {.heads = kHeads});
+    const Tensor by_key = ops::attention(good, spoiled, good, {.heads = kHeads});
+    const Tensor by_value = ops::attention(good, good, spoiled, {.heads = kHeads});
+    for (const int64_t token : {0, 7, 8, 299}) {
+      EXPECT_EQ(is_finite(by_query, token, 0), token != 7);
+      EXPECT_FALSE(is_finite(by_key, token, 0));
+      EXPECT_FALSE(is_finite(by_value, token, 3));
+      for (const Tensor& out : {by_query, by_key, by_value}) EXPECT_TRUE(is_finite(out, token, 40));
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

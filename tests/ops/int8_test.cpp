@@ -174,6 +174,23 @@ TEST(Int16Attention, NothingButZerosIsTheMeanOfTheValues) {
   EXPECT_NEAR(static_cast<double>(out.data()[0]), mean, 1.0 / 1022.0 + tolerance(DType::f32, 512));
 }
 
+TEST(Int16Attention, NumbersThatAreNotFiniteShow) {
+  const Tensor good = random_tensor({1, 300, 40}, 1);
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    Tensor spoiled = good.clone();
+    spoiled.data()[7 * 40 + 3] = bad;  // of token 7
+    Tensor by_query = good.clone(), by_key = good.clone(), by_value = good.clone();
+    cpu::int16_attention(2, spoiled, good, good, {.heads = 1}, by_query);
+    cpu::int16_attention(2, good, spoiled, good, {.heads = 1}, by_key);
+    cpu::int16_attention(2, good, good, spoiled, {.heads = 1}, by_value);
+    for (const size_t token : {size_t{0}, size_t{7}, size_t{299}}) {
+      EXPECT_EQ(std::isfinite(by_query.data()[token * 40]), token != 7);
+      EXPECT_FALSE(std::isfinite(by_key.data()[token * 40]));
+      EXPECT_FALSE(std::isfinite(by_value.data()[token * 40 + 3]));
+    }
+  }
+}
+
 TEST(Int8, EveryVariantGivesTheSameIntegers) {
   std::mt19937 generator(1);
   for (const size_t depth : {size_t{4}, size_t{320}, size_t{5120}}) {

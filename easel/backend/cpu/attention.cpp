@@ -59,7 +59,8 @@ AttentionSizes SizesFor(size_t keys, size_t head_dim) {
           .scratch = kQueryTile * (head_dim + width + 2) + kQueryBlock * kKeyTile};
 }
 
-// k, v [keys, head_dim] with rows `row_stride` floats apart -> packed forms.
+// k, v [keys, head_dim] with rows `row_stride` floats apart -> packed forms. The value of a key that is not finite is
+// NaN, so that it shows.
 void PackHead(const float* k, const float* v, size_t keys, size_t head_dim, size_t row_stride,
               const AttentionSizes& sizes, float* packed_keys, float* packed_values) {
   const WeightRows rows{reinterpret_cast<const std::byte*>(k), WeightType::f32, row_stride};
@@ -72,6 +73,9 @@ void PackHead(const float* k, const float* v, size_t keys, size_t head_dim, size
     const size_t inside = key < keys ? head_dim : 0;
     std::copy_n(v + key * row_stride, inside, row);
     std::fill(row + inside, row + sizes.value_width, 0.0f);
+    if (inside > 0 && std::isnan(ZeroOrNan(k + key * row_stride, head_dim))) {
+      std::fill_n(row, head_dim, std::numeric_limits<float>::quiet_NaN());
+    }
   }
 }
 
@@ -117,7 +121,7 @@ void AttendTile(const AttentionHead& head, const AttentionSizes& sizes, size_t f
     const float* from = head.q + (first + i) * head.row_stride;
     for (size_t c = 0; c < head.head_dim; ++c) queries[i * head.head_dim + c] = from[c] * head.scale;
     maximum[i] = std::numeric_limits<float>::lowest();
-    total[i] = 0.0f;
+    total[i] = ZeroOrNan(from, head.head_dim);
   }
   std::fill(sums, sums + rows * width, 0.0f);
   const size_t last_key = head.causal ? std::min(head.keys, first + rows) : head.keys;

@@ -61,7 +61,7 @@ struct Packed {
 
   float* key_scales;    // [padded_keys]
   float* value_scales;  // [columns]
-  float* mean;          // [columns], of the keys
+  float* mean;          // [columns], of the keys; NaN if a key or a value is not finite
   int16_t* keys;        // [padded_keys / kPanel, depth / kInt16Group, kPanel, kInt16Group]
   int16_t* values;      // [padded_keys / kInt16Group, columns, kInt16Group]
 };
@@ -108,9 +108,10 @@ void Pack(const float* k, const float* v, const Head& head, const Sizes& sizes, 
   std::fill_n(packed.mean, 2 * sizes.columns, 0.0f);
   std::fill_n(packed.value_scales, sizes.columns, 0.0f);
   for (size_t key = 0; key < head.keys; ++key) {
+    const float spoiled = ZeroOrNan(v + key * head.row_stride, head_dim);
     ForEachVector(head_dim, [&](auto d, size_t c) {
-      hn::StoreU(hn::Add(hn::LoadU(d, packed.mean + c), hn::LoadU(d, k + key * head.row_stride + c)), d,
-                 packed.mean + c);
+      const auto key_part = hn::Add(hn::LoadU(d, k + key * head.row_stride + c), hn::Set(d, spoiled));
+      hn::StoreU(hn::Add(hn::LoadU(d, packed.mean + c), key_part), d, packed.mean + c);
       hn::StoreU(hn::Max(hn::LoadU(d, packed.value_scales + c), hn::Abs(hn::LoadU(d, v + key * head.row_stride + c))),
                  d, packed.value_scales + c);
     });
@@ -215,6 +216,7 @@ void Attend(Int16Kernel multiply, const Head& head, const Sizes& sizes, const Pa
   auto* const products = scores + kQueryBlock * kKeyTile;  // [kQueryBlock, columns]
   auto* const weights = reinterpret_cast<int16_t*>(products + kQueryBlock * columns);
   auto* const queries = weights + kQueryBlock * kKeyTile;  // [rows, depth]
+  const float spoiled = ZeroOrNan(packed.mean, head.head_dim);
 
   for (size_t i = 0; i < rows; ++i) {
     const float* const from = head.q + (first + i) * head.row_stride;
@@ -224,7 +226,7 @@ void Attend(Int16Kernel multiply, const Head& head, const Sizes& sizes, const Pa
       queries[i * sizes.depth + c] = static_cast<int16_t>(c < head.head_dim ? products[c] : 0);
     query_scales[i] = scale * head.scale;
     maximum[i] = std::numeric_limits<float>::lowest();
-    total[i] = 0.0f;
+    total[i] = spoiled + ZeroOrNan(from, head.head_dim);
   }
   std::fill_n(sums, rows * columns, 0.0f);
 

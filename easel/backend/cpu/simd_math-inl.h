@@ -110,6 +110,15 @@ HWY_INLINE void ForEachVector(size_t count, const Body& body) {
   for (; i < count; ++i) body(d1, i);
 }
 
+// 0, or NaN if one of the numbers is not finite. What takes a maximum of numbers loses sight of NaN.
+HWY_INLINE float ZeroOrNan(const float* x, size_t count) {
+  float sum = 0.0f;
+  ForEachVector(count, [&](auto d, size_t i) {
+    sum += hn::GetLane(hn::SumOfLanes(d, hn::Mul(hn::LoadU(d, x + i), hn::Zero(d))));
+  });
+  return sum;
+}
+
 }  // namespace easel::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
