@@ -1,9 +1,14 @@
-// A plug-in with two cards: the first one computes on the processor, with memory that nobody else can touch; the second
-// cannot be used.
+// A plug-in with cards that compute on the processor, with memory that nobody else can touch: one, or as many as
+// EASEL_TEST_CARDS says. Behind them comes one that cannot be used.
+//
+// In the folder that EASEL_TEST_CARD_FAULTS names, a file "cuda:1.lost" is the end of that card; "cuda:1.once" has its
+// next operation fail, and goes.
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "easel/backend/devices.h"
@@ -16,11 +21,34 @@ using namespace easel;
 
 constexpr uint64_t kCardBytes = 8'000'000'000;
 
+class Faults {
+ public:
+  explicit Faults(int index) : name_("cuda:" + std::to_string(index)) {
+    if (const char* const folder = std::getenv("EASEL_TEST_CARD_FAULTS")) folder_ = folder;
+  }
+
+  bool is_lost() const {
+    std::error_code ignored;
+    return !folder_.empty() && std::filesystem::exists(folder_ / (name_ + ".lost"), ignored);
+  }
+  void meet() const {
+    if (is_lost()) throw Error(ErrorCode::device_failure, "{} does not answer", name_);
+    std::error_code ignored;
+    if (!folder_.empty() && std::filesystem::remove(folder_ / (name_ + ".once"), ignored)) {
+      throw Error(ErrorCode::device_failure, "{} fails this once", name_);
+    }
+  }
+
+ private:
+  std::string name_;
+  std::filesystem::path folder_;
+};
+
 // Addresses are such that no program has; behind each block lie bytes of the host. With EASEL_TEST_CARD_BYTES the card
 // has only so many.
 class CardMemory : public Allocator {
  public:
-  explicit CardMemory(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  CardMemory(uint64_t limit_bytes, Faults faults) : limit_bytes_(limit_bytes), faults_(std::move(faults)) {}
 
   std::byte* allocate(uint64_t bytes) override {
     const std::lock_guard lock(mutex_);
@@ -40,15 +68,22 @@ class CardMemory : public Allocator {
     EASEL_ASSERT(blocks_.erase(reinterpret_cast<uint64_t>(address)) == 1);
     in_use_ -= bytes;
   }
-  uint64_t bytes_in_use() const override { return in_use_; }
-  uint64_t peak_bytes() const override { return peak_; }
+  uint64_t bytes_in_use() const override {
+    const std::lock_guard lock(mutex_);
+    return in_use_;
+  }
+  uint64_t peak_bytes() const override {
+    const std::lock_guard lock(mutex_);
+    return peak_;
+  }
   void set_budget(std::optional<uint64_t> /*bytes*/) override {}
-  std::optional<uint64_t> available_bytes() const override { return limit_bytes_ - in_use_; }
+  std::optional<uint64_t> available_bytes() const override { return limit_bytes_ - bytes_in_use(); }
   bool is_host() const override { return false; }
   void write(std::byte* to, std::span<const std::byte> host) override {
     if (!host.empty()) std::memcpy(at(to, host.size()), host.data(), host.size());
   }
   void read(const std::byte* from, std::span<std::byte> host) override {
+    faults_.meet();
     if (!host.empty()) std::memcpy(host.data(), at(from, host.size()), host.size());
   }
   void copy(const std::byte* from, std::byte* to, uint64_t bytes) override {
@@ -69,7 +104,8 @@ class CardMemory : public Allocator {
   }
 
   const uint64_t limit_bytes_;
-  std::mutex mutex_;
+  const Faults faults_;
+  mutable std::mutex mutex_;
   std::map<uint64_t, std::vector<std::byte>> blocks_;
   uint64_t next_address_ = uint64_t{1} << 62;
   uint64_t in_use_ = 0;
@@ -79,7 +115,8 @@ class CardMemory : public Allocator {
 // Each operation: its tensors to the host, there by the processor, the result back.
 class CardBackend : public Backend {
  public:
-  explicit CardBackend(DType activation_type) : type_(activation_type), host_(open_device({.threads = 2})) {}
+  CardBackend(DType activation_type, Faults faults)
+      : type_(activation_type), faults_(std::move(faults)), host_(open_device({.threads = 2})) {}
 
   DType activation_type() const override { return is_wide_ && type_ == DType::f16 ? DType::f32 : type_; }
   void set_range(ValueRange range) override { is_wide_ = range == ValueRange::wide; }
@@ -173,6 +210,7 @@ class CardBackend : public Backend {
   }
   template <typename Operation>
   void compute(Tensor& out, const Operation& operation) const {
+    faults_.meet();
     Tensor on_host = Tensor::empty(*host_, out.shape());
     operation(on_host);
     std::vector<std::byte> bytes(static_cast<size_t>(out.count() * size_of(out.dtype())));
@@ -181,6 +219,7 @@ class CardBackend : public Backend {
   }
 
   DType type_;
+  Faults faults_;
   bool is_wide_ = false;
   std::shared_ptr<const Device> host_;
 };
@@ -196,19 +235,31 @@ DType best_type() {
   return name != nullptr && std::string_view(name) == "f16" ? DType::f16 : DType::f32;
 }
 
+int card_count() {
+  const char* const count = std::getenv("EASEL_TEST_CARDS");
+  return count == nullptr ? 1 : std::atoi(count);
+}
+
 class CardPlugin : public DevicePlugin {
  public:
   std::vector<CardInfo> cards() const override {
-    return {{.name = "Test card",
-             .details = "made of host memory",
-             .total_bytes = card_bytes(),
-             .free_bytes = card_bytes()},
-            {.name = "Old card", .details = "", .unusable_because = "its compute capability is 1.0, expected 7.5"}};
+    std::vector<CardInfo> cards;
+    for (int index = 0; index < card_count(); ++index) {
+      cards.push_back({.name = "Test card",
+                       .details = "made of host memory",
+                       .total_bytes = card_bytes(),
+                       .free_bytes = card_bytes()});
+      if (Faults(index).is_lost()) cards.back().unusable_because = "it does not answer";
+    }
+    cards.push_back(
+        {.name = "Old card", .details = "", .unusable_because = "its compute capability is 1.0, expected 7.5"});
+    return cards;
   }
   OpenedCard open(const CardOptions& options) const override {
-    EASEL_ASSERT(options.index == 0);
-    return {.allocator = std::make_unique<CardMemory>(std::min(card_bytes(), options.memory_limit_bytes)),
-            .backend = std::make_shared<CardBackend>(options.activation_type.value_or(best_type()))};
+    EASEL_ASSERT(options.index < card_count());
+    const Faults faults(options.index);
+    return {.allocator = std::make_unique<CardMemory>(std::min(card_bytes(), options.memory_limit_bytes), faults),
+            .backend = std::make_shared<CardBackend>(options.activation_type.value_or(best_type()), faults)};
   }
 };
 
