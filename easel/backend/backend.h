@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -48,6 +49,14 @@ class Backend {
   virtual void set_range(ValueRange /*range*/) {}
   // Returns when everything asked for so far is computed. Throws Error device_failure if some of it was not.
   virtual void wait() {}
+
+  // work(inputs), for work that is done again and again: a device may record the operations and replay them. `work`
+  // computes with operations and may start anew in the midst of it, so it changes nothing that it reads. `variant`
+  // tells apart works that take turns.
+  using Work = std::function<Tensor(std::span<const Tensor> inputs)>;
+  virtual Tensor replayable(uint64_t /*variant*/, std::span<const Tensor> inputs, const Work& work) {
+    return work(inputs);
+  }
 
   virtual void conv2d(const Tensor& x, const Parameter& weight, const Parameter* bias, const Conv2dOptions& options,
                       Tensor& out) = 0;

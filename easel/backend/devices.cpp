@@ -12,6 +12,7 @@
 #include "easel/backend/cpu/matmul_rate.h"
 #include "easel/backend/cpu/planning_backend.h"
 #include "easel/backend/plugin.h"
+#include "easel/backend/replay.h"
 #include "easel/base/error.h"
 #include "easel/base/log.h"
 #include "easel/base/system.h"
@@ -69,6 +70,12 @@ std::shared_ptr<const Device> open_cpu(const DeviceOptions& options) {
                      std::make_shared<cpu::CpuBackend>(threads_or_all(options.threads), options.reduced), options);
 }
 
+// EASEL_CUDA_GRAPHS=off: to look for the cause of a fault.
+bool replays() {
+  const char* const graphs = std::getenv("EASEL_CUDA_GRAPHS");
+  return graphs == nullptr || std::string_view(graphs) != "off";
+}
+
 // Throws Error if the card cannot be used.
 const DevicePlugin& require_card(int index, const DeviceOptions& options) {
   if (wants_int8(options)) {
@@ -96,6 +103,8 @@ std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options)
                           .open({.index = index,
                                  .activation_type = options.activation_type,
                                  .memory_limit_bytes = options.memory_limit_bytes});
+  // A profile wants the time of each operation.
+  if (opened.recorder && !options.profile && replays()) opened = make_replaying(std::move(opened));
   return make_device(DeviceKind::cuda, card_name(index), std::move(opened.allocator), std::move(opened.backend),
                      options);
 }

@@ -32,9 +32,30 @@ struct CardOptions {
   uint64_t memory_limit_bytes = 0;
 };
 
+// What was recorded, to be computed as a whole.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void run() = 0;  // does not wait
+};
+
+// Records what the backend is asked to compute and the allocator to copy.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+
+  // From now on operations and copies on the card are recorded and not computed. What waits for the card, or copies
+  // from or to the host, throws Error device_failure.
+  virtual void begin() = 0;
+  // Ends that. Throws Error device_failure if something could not be recorded.
+  virtual std::unique_ptr<Recording> finish() = 0;
+  virtual void abandon() noexcept = 0;  // ends it too; what was recorded is forgotten
+};
+
 struct OpenedCard {
   std::unique_ptr<Allocator> allocator;
   std::shared_ptr<Backend> backend;
+  std::unique_ptr<Recorder> recorder = nullptr;  // if the card has one
 };
 
 class DevicePlugin {

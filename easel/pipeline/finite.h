@@ -12,10 +12,10 @@
 
 namespace easel {
 
-inline bool is_finite(const Tensor& x) {
-  const std::vector<float> values = x.values();
+inline bool is_finite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
+inline bool is_finite(const Tensor& x) { return is_finite(x.values()); }
 
 // What may be the cause beside the model: "; cuda:0 computes in F16, ..." or nothing.
 inline std::string precision_hint(const Device& device) {

@@ -89,19 +89,27 @@ void PromptGuidance::forget_old_features() {
 // -> the prediction of each row [1, h, w, c]
 std::vector<Tensor> PromptGuidance::run(const Tensor& x, const Level& level, const std::vector<Row>& rows) {
   std::vector<Tensor> predictions(rows.size(), x);
-  for (Group& group : groups_) {
+  for (size_t index = 0; index < groups_.size(); ++index) {
+    Group& group = groups_[index];
     const size_t count = group.rows.size();
-    Tensor input = joined(count, [&](size_t i) { return image_of(x, rows[group.rows[i]].image); });
+    const Tensor noised = joined(count, [&](size_t i) { return image_of(x, rows[group.rows[i]].image); });
     const std::vector<float> timesteps(count, static_cast<float>(level.timestep));
     const bool is_reused = group.deep && group.deep->feature;
-    const auto skips = is_reused ? std::optional(group.deep->branch + 1) : std::nullopt;
-    const std::vector<Tensor> steered =
-        steering(task_.controls, group.controls, acting_, input, timesteps, skips, observe_);
-    if (group.companion) input = ops::concat_channels(input, *group.companion);
-    const Tensor output = task_.model.unet()(input, timesteps, *group.conditioning, observe_,
-                                             {.token_merging_ratio = task_.request.token_merging_ratio.value_or(0.0),
-                                              .deep = group.deep ? &*group.deep : nullptr},
-                                             steered);
+    std::optional<UNetShortcuts::DeepFeature> deep;
+    const auto predict = [&](std::span<const Tensor> inputs) {
+      deep = group.deep;
+      Tensor input = inputs.front();
+      const auto skips = is_reused ? std::optional(deep->branch + 1) : std::nullopt;
+      const std::vector<Tensor> steered =
+          steering(task_.controls, group.controls, acting_, input, timesteps, skips, observe_);
+      if (group.companion) input = ops::concat_channels(input, *group.companion);
+      return task_.model.unet()(
+          input, timesteps, *group.conditioning, observe_,
+          {.token_merging_ratio = task_.request.token_merging_ratio.value_or(0.0), .deep = deep ? &*deep : nullptr},
+          steered);
+    };
+    const Tensor output = x.device().backend().replayable(2 * index + (is_reused ? 1 : 0), {&noised, 1}, predict);
+    group.deep = std::move(deep);
     for (size_t i = 0; i < count; ++i) predictions[group.rows[i]] = image_of(output, static_cast<int64_t>(i));
   }
   return predictions;

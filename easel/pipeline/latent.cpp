@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "easel/base/error.h"
 #include "easel/ops/arithmetic.h"
@@ -38,14 +40,39 @@ std::vector<uint64_t> seeds_of(std::span<const PlannedImage> batch) {
   return seeds;
 }
 
-void require_finite(const Progress& progress) {
-  if (is_finite(progress.denoised)) return;
-  throw Error(
-      ErrorCode::bad_checkpoint,
-      "the network gives numbers that are not finite at step {} of {}; the checkpoint is damaged, or its kind of "
-      "prediction is the other one (--prediction eps|v){}",
-      progress.step, progress.total, precision_hint(progress.denoised.device()));
-}
+// Whether every step gives finite numbers. A card's are looked at a step later: it computes on meanwhile.
+class FiniteSteps {
+ public:
+  void add(const Progress& progress) {
+    check_pending();
+    const Device& device = progress.denoised.device();
+    pending_ = Pending{.step = progress.step,
+                       .total = progress.total,
+                       .hint = precision_hint(device),
+                       .values = progress.denoised.start_values()};
+    if (device.allocator().is_host()) check_pending();
+  }
+  void check_pending() {
+    if (!pending_) return;
+    const Pending step = *std::exchange(pending_, std::nullopt);
+    if (is_finite(step.values())) return;
+    throw Error(
+        ErrorCode::bad_checkpoint,
+        "the network gives numbers that are not finite at step {} of {}; the checkpoint is damaged, or its kind of "
+        "prediction is the other one (--prediction eps|v){}",
+        step.step, step.total, step.hint);
+  }
+
+ private:
+  struct Pending {
+    int64_t step;
+    int64_t total;
+    std::string hint;
+    std::function<std::vector<float>()> values;
+  };
+
+  std::optional<Pending> pending_;
+};
 
 }  // namespace
 
@@ -79,8 +106,9 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
   const Prediction prediction = predicts_v(task.model) ? Prediction::v : Prediction::epsilon;
   const Denoiser denoiser(std::move(network), prediction, task.model.schedule());
   SampleOptions checked = options;
+  FiniteSteps steps;
   checked.on_step = [&](const Progress& progress) {
-    require_finite(progress);
+    steps.add(progress);
     finished_steps = progress.step;
     if (options.on_step) options.on_step(progress);
   };
@@ -88,7 +116,9 @@ Tensor draw_latent(const LatentTask& task, NoiseSource& noise, const SampleOptio
   BrownianNoise brownian(noise, task.step_noise, seeds_of(task.batch), plan);
   NoiseSource& step_noise = info.brownian ? static_cast<NoiseSource&>(brownian) : noise;
   const auto sampler = info.make({.eta = task.request.eta, .churn = {}});
-  return sample(*sampler, plan, denoiser, x, step_noise, checked);
+  const Tensor latent = sample(*sampler, plan, denoiser, x, step_noise, checked);
+  steps.check_pending();
+  return latent;
 }
 
 Tensor decode_latent(const Model& model, const Tensor& latent, const BlockObserver& observe) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -31,6 +32,12 @@ class Allocator {
   virtual void write(std::byte* to, std::span<const std::byte> host) = 0;
   virtual void read(const std::byte* from, std::span<std::byte> host) = 0;
   virtual void copy(const std::byte* from, std::byte* to, uint64_t bytes) = 0;  // both of this allocator
+  // As read(), but a device may go on meanwhile: what it returns is to be called before `host` is looked at, and
+  // `host` stays until then.
+  virtual std::function<void()> start_read(const std::byte* from, std::span<std::byte> host) {
+    read(from, host);
+    return [] {};
+  }
 
   // From now on blocks that are not in use are given back as soon as all blocks would take more than `bytes`. What is
   // in use may take more: that is what the limit is for. Nothing: as many are kept as pay.

@@ -68,16 +68,19 @@ void Tensor::read(std::span<std::byte> host) const {
 
 std::vector<float> Tensor::values() const {
   if (dtype_ == DType::f32 && device().allocator().is_host()) return {data().begin(), data().end()};
-  std::vector<float> out(static_cast<size_t>(count_));
-  if (dtype_ == DType::f32) {
-    read(std::as_writable_bytes(std::span(out)));
+  return start_values()();
+}
+
+std::function<std::vector<float>()> Tensor::start_values() const {
+  EASEL_ASSERT(dtype_ == DType::f32 || dtype_ == DType::f16 || dtype_ == DType::bf16);
+  auto bytes = std::make_shared<std::vector<std::byte>>(size_bytes());
+  auto arrive = device().allocator().start_read(address_, *bytes);
+  return [dtype = dtype_, count = count_, bytes = std::move(bytes), arrive = std::move(arrive)] {
+    arrive();
+    std::vector<float> out(static_cast<size_t>(count));
+    convert_to_f32(dtype, *bytes, out);
     return out;
-  }
-  EASEL_ASSERT(dtype_ == DType::f16 || dtype_ == DType::bf16);
-  std::vector<std::byte> bytes(size_bytes());
-  read(bytes);
-  convert_to_f32(dtype_, bytes, out);
-  return out;
+  };
 }
 
 std::vector<int32_t> Tensor::integers() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -46,8 +47,9 @@ class Tensor {
   std::byte* address() const { return address_; }
 
   // Copies on the host, from any device.
-  std::vector<float> values() const;      // of f32, f16 and bf16
-  std::vector<int32_t> integers() const;  // of i32
+  std::vector<float> values() const;                         // of f32, f16 and bf16
+  std::function<std::vector<float>()> start_values() const;  // what gives them; the device goes on meanwhile
+  std::vector<int32_t> integers() const;                     // of i32
 
  private:
   struct Storage {

@@ -1,9 +1,13 @@
 // Memory of a card, in blocks that are kept and counted as the host's are.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "easel/backend/cuda/context.h"
+#include "easel/backend/cuda/pinned.h"
 #include "easel/tensor/allocator.h"
 
 namespace easel::cuda {
@@ -19,6 +23,7 @@ class CardAllocator : public HostAllocator {
   void write(std::byte* to, std::span<const std::byte> host) override;
   void read(const std::byte* from, std::span<std::byte> host) override;
   void copy(const std::byte* from, std::byte* to, uint64_t bytes) override;
+  std::function<void()> start_read(const std::byte* from, std::span<std::byte> host) override;
   std::optional<uint64_t> available_bytes() const override;
 
  protected:
@@ -27,8 +32,14 @@ class CardAllocator : public HostAllocator {
   const char* owner() const override { return "the card"; }
 
  private:
+  std::shared_ptr<PinnedBuffer> idle_buffer();
+
   std::shared_ptr<const Context> context_;
   uint64_t limit_bytes_;
+  // Small writes are copied from here in turn, so that nobody waits for them.
+  std::array<std::unique_ptr<PinnedBuffer>, 4> sent_;
+  size_t next_sent_ = 0;
+  std::vector<std::shared_ptr<PinnedBuffer>> received_;  // small reads arrive here; who waits for one holds it
 };
 
 }  // namespace easel::cuda

@@ -1,5 +1,7 @@
 #include "easel/backend/cuda/context.h"
 
+#include "easel/base/error.h"
+
 namespace easel::cuda {
 
 OwnedStream::OwnedStream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream"); }
@@ -43,8 +45,13 @@ Context::~Context() {
 }
 
 void Context::wait() const {
+  refuse_while_recording("wait for the card");
   activate();
   check(cudaStreamSynchronize(stream_), "compute");
+}
+
+void Context::refuse_while_recording(const char* what) const {
+  if (is_recording_) throw Error(ErrorCode::device_failure, "a graph cannot {}", what);
 }
 
 }  // namespace easel::cuda

@@ -45,6 +45,11 @@ class Context {
   void activate() const { check(cudaSetDevice(index_), "choose the card"); }
   void wait() const;  // for all that is on the stream
 
+  // While a graph is recorded, nothing on the stream is computed: what needs the card, or the host meanwhile, throws
+  // Error device_failure that names `what` was to be done.
+  void set_recording(bool is_recording) { is_recording_ = is_recording; }
+  void refuse_while_recording(const char* what) const;
+
   int index() const { return index_; }
   cudaStream_t stream() const { return stream_; }
   cudnnHandle_t cudnn() const { return cudnn_; }
@@ -60,6 +65,7 @@ class Context {
   int index_;
   Chosen chosen_;
   int compute_capability_ = 0;
+  bool is_recording_ = false;
   OwnedStream stream_;
   cudnnHandle_t cudnn_ = nullptr;
   cublasLtHandle_t cublas_ = nullptr;

@@ -5,6 +5,7 @@
 
 #include "easel/backend/cuda/card_allocator.h"
 #include "easel/backend/cuda/cuda_backend.h"
+#include "easel/backend/cuda/recorder.h"
 #include "easel/base/error.h"
 
 namespace easel::cuda {
@@ -67,7 +68,7 @@ class CudaPlugin : public DevicePlugin {
     if (cudnnGetVersion() / 10000 != CUDNN_MAJOR) {
       throw Error(ErrorCode::device_failure, "cuDNN {} is installed, expected {}", cudnnGetVersion(), CUDNN_MAJOR);
     }
-    auto context = std::make_shared<const Context>(options.index);
+    auto context = std::make_shared<Context>(options.index);
     const DType type = options.activation_type.value_or(DType::f16);
     if (type == DType::bf16 && context->compute_capability() < kFirstBf16Capability) {
       throw Error(ErrorCode::invalid_request,
@@ -77,7 +78,8 @@ class CudaPlugin : public DevicePlugin {
                   kFirstBf16Capability / 10, kFirstBf16Capability % 10);
     }
     return {.allocator = std::make_unique<CardAllocator>(context, options.memory_limit_bytes),
-            .backend = std::make_shared<CudaBackend>(context, type)};
+            .backend = std::make_shared<CudaBackend>(context, type),
+            .recorder = std::make_unique<GraphRecorder>(context)};
   }
 };
 

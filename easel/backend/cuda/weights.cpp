@@ -53,6 +53,7 @@ void WeightUploader::make_room(Slot& slot, uint64_t bytes, const Device& device)
 }
 
 WeightUploader::Uploaded WeightUploader::upload(const Parameter& weight, const Device& device) {
+  context_->refuse_while_recording("fetch a weight from the host");
   Slot& slot = slots_[next_];
   next_ = (next_ + 1) % slots_.size();
   const bool readable = can_unpack(weight.dtype());
