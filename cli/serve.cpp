@@ -106,8 +106,8 @@ void run(const ServeArgs& args) {
   const server::ServeOptions options = serve_options(args);
   const server::Server server(options);
   if (!args.quiet) {
-    fmt::print("easel serves at {} (Ctrl-C ends it)\nImages are kept in {}\n", server.url(),
-               options.data_folder.string());
+    fmt::print("easel serves at {} (Ctrl-C ends it)\nImages are kept in {}\nDraws on {}\n", server.url(),
+               options.data_folder.string(), fmt::join(server.devices(), ", "));
     std::fflush(stdout);
   }
   while (!interrupted()) std::this_thread::sleep_for(kInterruptInterval);
@@ -121,6 +121,11 @@ void add_serve_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("serve", "Serve the web page and the HTTP APIs");
   add_network_options(*command, *args);
   add_model_options(*command, args->model);
+  command->get_option("--device")
+      ->description(
+          "What computes: cpu, cuda:0, ..., auto: a card if there is one, or several cards, a job at a time each: "
+          "cuda:0,cuda:1");
+  command->get_option("--memory-limit")->description("Use at most so much memory on each device: 6GB, 500MB");
   add_preview_option(*command, args->model);
   add_server_options(*command, *args);
   command->callback([args] { run(*args); });

@@ -51,7 +51,7 @@ struct Server::State {
         store(options.data_folder, options.max_input_bytes),
         queue(store, options.max_waiting_jobs),
         access(options.credentials, options.allowed_hosts),
-        worker(queue, store, {.pipeline = options.pipeline, .unload_after = options.unload_after}) {
+        workers(queue, store, {.pipeline = options.pipeline, .unload_after = options.unload_after}) {
     add_routes();
     http.emplace(options.http, application());
     url = url_of(options.http, http->port());
@@ -69,16 +69,17 @@ struct Server::State {
   JobQueue queue;
   AccessRules access;
   Router router;
-  Worker worker;
+  Workers workers;
   std::optional<HttpServer> http;
   std::string url;
 };
 
 void Server::State::add_routes() {
-  const Services services{models, store, queue, worker, prompts};
+  const Services services{models, store, queue, workers, prompts};
   add_job_routes(router, services);
   add_gallery_routes(router, services);
   add_catalogue_routes(router, services);
+  add_device_routes(router, services);
   add_status_routes(router, services, [this] { return http ? http->counts() : HttpCounts{}; });
   add_openai_routes(router, services);
   add_a1111_routes(router, services);
@@ -123,12 +124,18 @@ Server::Server(const ServeOptions& options) {
 // Answers of ended jobs go out before the connections close.
 Server::~Server() {
   state_->http->stop_accepting();
-  state_->worker.stop();
+  state_->workers.stop();
   state_->http->stop(kReplyPatience);
 }
 
 uint16_t Server::port() const { return state_->http->port(); }
 
 std::string Server::url() const { return state_->url; }
+
+std::vector<std::string> Server::devices() const {
+  std::vector<std::string> names;
+  for (const WorkerStatus& worker : state_->workers.status()) names.push_back(worker.device);
+  return names;
+}
 
 }  // namespace easel::server

@@ -6,7 +6,7 @@
 #include "easel/pipeline/prompt_length.h"
 #include "server/jobs/job_queue.h"
 #include "server/jobs/model_catalog.h"
-#include "server/jobs/worker.h"
+#include "server/jobs/workers.h"
 
 namespace easel::server {
 
@@ -14,7 +14,7 @@ struct Services {
   const ModelCatalog& models;
   JobStore& store;
   JobQueue& queue;
-  Worker& worker;
+  Workers& workers;
   const PromptRuler& prompts;
 };
 

@@ -1,5 +1,6 @@
 #include "easel/backend/devices.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -15,11 +16,13 @@
 #include "easel/base/error.h"
 #include "easel/base/log.h"
 #include "easel/base/system.h"
+#include "easel/base/text.h"
 
 namespace easel {
 namespace {
 
 constexpr std::string_view kCuda = "cuda";
+constexpr char kBetweenDevices = ',';
 
 int threads_or_all(int threads) { return threads > 0 ? threads : processor_count(); }
 
@@ -79,7 +82,8 @@ bool replays() {
   return graphs == nullptr || std::string_view(graphs) != "off";
 }
 
-std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options) {
+// Throws Error if the card cannot be used.
+const DevicePlugin& require_card(int index) {
   const DevicePlugin& plugin = cuda_plugin();
   const std::vector<CardInfo> cards = plugin.cards();
   if (static_cast<size_t>(index) >= cards.size()) {
@@ -90,14 +94,20 @@ std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options)
   if (!card.unusable_because.empty()) {
     throw Error(ErrorCode::device_failure, "cuda:{} ({}) cannot be used: {}", index, card.name, card.unusable_because);
   }
-  OpenedCard opened = plugin.open({.index = index,
-                                   .activation_type = options.activation_type,
-                                   .memory_limit_bytes = options.memory_limit_bytes,
-                                   .reduced = options.reduced});
+  return plugin;
+}
+
+std::string card_name(int index) { return fmt::format("{}:{}", kCuda, index); }
+
+std::shared_ptr<const Device> open_card(int index, const DeviceOptions& options) {
+  OpenedCard opened = require_card(index).open({.index = index,
+                                                .activation_type = options.activation_type,
+                                                .memory_limit_bytes = options.memory_limit_bytes,
+                                                .reduced = options.reduced});
   // A profile wants the time of each operation.
   if (opened.recorder && !options.profile && replays()) opened = make_replaying(std::move(opened));
-  return make_device(DeviceKind::cuda, fmt::format("cuda:{}", index), std::move(opened.allocator),
-                     std::move(opened.backend), options);
+  return make_device(DeviceKind::cuda, card_name(index), std::move(opened.allocator), std::move(opened.backend),
+                     options);
 }
 
 DeviceInfo describe_cpu() {
@@ -110,7 +120,56 @@ DeviceInfo describe_cpu() {
           .free_bytes = memory.available_bytes};
 }
 
+[[noreturn]] void refuse_unknown(const std::string& name) {
+  throw Error(ErrorCode::invalid_request, "device '{}' is unknown, expected auto, cpu or cuda:0, cuda:1, ...", name);
+}
+
+std::string find_device(const DeviceOptions& options) {
+  if (options.name == "cpu") return options.name;
+  if (options.name == "auto") {
+    const std::optional<int> card = first_usable_card();
+    return card ? card_name(*card) : "cpu";
+  }
+  const std::optional<int> index = card_index(options.name);
+  if (!index) refuse_unknown(options.name);
+  require_card(*index);
+  return card_name(*index);
+}
+
 }  // namespace
+
+std::vector<std::string> find_devices(const DeviceOptions& options) {
+  const std::vector<std::string> names = split(options.name, kBetweenDevices);
+  if (names.size() == 1) return {find_device(options)};
+  std::vector<std::string> found;
+  DeviceOptions one = options;
+  for (const std::string& name : names) {
+    one.name = trim(name);
+    if (!card_index(one.name)) {
+      throw Error(ErrorCode::invalid_request,
+                  "'{}' is one of the devices '{}', but only cards work side by side; expected something like "
+                  "cuda:0,cuda:1",
+                  one.name, options.name);
+    }
+    found.push_back(find_device(one));
+    if (std::find(found.begin(), found.end() - 1, found.back()) != found.end() - 1) {
+      throw Error(ErrorCode::invalid_request, "the devices '{}' name {} twice; name each card once", options.name,
+                  found.back());
+    }
+  }
+  return found;
+}
+
+void require_computing(const DeviceOptions& options) {
+  const std::shared_ptr<const Device> device = open_device(options);
+  const std::vector<float> numbers = {1.5f, -2.0f, 3.0f, 0.25f};
+  const std::vector<float> squares = {2.25f, 4.0f, 9.0f, 0.0625f};
+  const Tensor x = Tensor::from(*device, {4}, std::span<const float>(numbers));
+  Tensor out = Tensor::empty(*device, {4});
+  device->backend().multiply(x, x, out);
+  if (out.values() == squares) return;
+  throw Error(ErrorCode::device_failure, "{} computes wrong numbers; is it damaged?", device->name());
+}
 
 std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
   if (options.threads < 0 || options.threads > 1024) {
@@ -123,8 +182,11 @@ std::shared_ptr<const Device> open_device(const DeviceOptions& options) {
     return card ? open_card(*card, options) : open_cpu(options);
   }
   if (const std::optional<int> index = card_index(options.name)) return open_card(*index, options);
-  throw Error(ErrorCode::invalid_request, "device '{}' is unknown, expected auto, cpu or cuda:0, cuda:1, ...",
-              options.name);
+  if (options.name.find(kBetweenDevices) == std::string::npos) refuse_unknown(options.name);
+  throw Error(ErrorCode::invalid_request,
+              "'{}' are several devices, but a job computes on one; name one, or have 'easel serve --device {}' draw "
+              "several jobs at once",
+              options.name, options.name);
 }
 
 std::string default_device() {
@@ -137,7 +199,7 @@ DeviceList list_devices() {
   try {
     const std::vector<CardInfo> cards = cuda_plugin().cards();
     for (size_t i = 0; i < cards.size(); ++i) {
-      list.devices.push_back({.name = fmt::format("cuda:{}", i),
+      list.devices.push_back({.name = card_name(static_cast<int>(i)),
                               .title = cards[i].name,
                               .details = cards[i].details,
                               .total_bytes = cards[i].total_bytes,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "easel/backend/device_list.h"
 #include "easel/backend/profile.h"
@@ -33,6 +34,15 @@ struct DeviceOptions {
 // compute in; device_failure for a card that cannot be used, with the reason. Tensors of a card must be gone before it
 // is.
 std::shared_ptr<const Device> open_device(const DeviceOptions& options = {});
+
+// The devices that `options.name` stands for, as Device::name() will say: "auto" as what it is here, and a list of
+// cards with commas between, "cuda:0,cuda:1", in its order. Opens none. Throws Error as open_device() does, also for a
+// list that names a card twice or anything but cards.
+std::vector<std::string> find_devices(const DeviceOptions& options);
+
+// Opens the device and has it compute a little. Throws Error as open_device() does, and device_failure if it does not
+// compute any more.
+void require_computing(const DeviceOptions& options);
 
 // What this machine reaches on a large f32 matrix product, measured now, in a second or two. threads as above.
 double matmul_gflops(int threads = 0);

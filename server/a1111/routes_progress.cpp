@@ -13,9 +13,15 @@ using Json = nlohmann::ordered_json;
 
 std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+// A1111 runs one job at a time. Of several, the first that came by its API is meant, or else the first of all.
 std::optional<Job> running_job(const Services& services) {
-  const auto id = services.queue.running();
-  return id ? services.queue.find(*id) : std::nullopt;
+  std::optional<Job> first;
+  for (const JobId id : services.queue.running()) {
+    std::optional<Job> job = services.queue.find(id);
+    if (job && job->origin == Origin::a1111) return job;
+    if (!first) first = std::move(job);
+  }
+  return first;
 }
 
 // The newest one; a newer one is asked for.
@@ -33,6 +39,7 @@ Json state_json(const std::optional<Job>& job) {
           {"interrupted", false},
           {"stopping_generation", false},
           {"job", name},
+          {"device", job && !job->device.empty() ? Json(job->device) : Json(nullptr)},
           {"job_count", run.batches},
           {"job_timestamp", started == 0 ? "0" : fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(started))},
           {"job_no", run.batch},
@@ -79,12 +86,12 @@ HttpResponse task_progress(const Services& services, const HttpRequest& request)
 }
 
 HttpResponse stop_running_job(const Services& services) {
-  if (const auto id = services.queue.running()) services.queue.cancel(*id);
+  if (const auto job = running_job(services)) services.queue.cancel(job->id);
   return {.body = "{}"};
 }
 
 HttpResponse skip_batch(const Services& services) {
-  if (const auto id = services.queue.running()) services.queue.skip(*id);
+  if (const auto job = running_job(services)) services.queue.skip(job->id);
   return {.body = "{}"};
 }
 

@@ -67,6 +67,7 @@ Json to_json(const Job& job) {
   json["created"] = iso_time(job.created);
   json["started"] = to_json(job.started);
   json["ended"] = to_json(job.ended);
+  json["device"] = job.device.empty() ? Json(nullptr) : Json(job.device);
   json["position"] = job.position ? Json(*job.position) : Json(nullptr);
   json["progress"] = job.progress ? to_json(job.id, *job.progress) : Json(nullptr);
   json["images"] = to_json(job.images);

@@ -13,6 +13,7 @@ namespace easel::server {
 void add_job_routes(Router& router, const Services& services);
 void add_gallery_routes(Router& router, const Services& services);
 void add_catalogue_routes(Router& router, const Services& services);
+void add_device_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services, std::function<HttpCounts()> http_counts);
 
 // {"error": {"code": "invalid_request", "message": "...", "field": "steps"}}

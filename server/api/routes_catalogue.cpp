@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "easel/base/error.h"
@@ -29,10 +30,14 @@ Json task_names(const std::vector<Task>& tasks) {
 }
 
 HttpResponse models(const Services& services) {
-  const auto loaded = services.worker.loaded_model();
+  const std::vector<WorkerStatus> workers = services.workers.status();
   Json list = Json::array();
   for (const ModelEntry& entry : services.models.list()) {
-    const bool is_loaded = loaded && loaded->file == entry.file.string();
+    const auto holds_it = [&](const WorkerStatus& worker) {
+      return worker.model && worker.model->file == entry.file.string();
+    };
+    const auto holder = std::find_if(workers.begin(), workers.end(), holds_it);
+    const bool is_loaded = holder != workers.end();
     Json model{{"name", entry.name()},
                {"file", entry.title()},
                {"bytes", entry.bytes},
@@ -40,8 +45,8 @@ HttpResponse models(const Services& services) {
                {"tasks", task_names(entry.use.tasks)},
                {"loaded", is_loaded}};
     if (is_loaded) {
-      model["family"] = loaded->family;
-      model["prediction"] = loaded->prediction;
+      model["family"] = holder->model->family;
+      model["prediction"] = holder->model->prediction;
     }
     list.push_back(std::move(model));
   }

@@ -95,6 +95,7 @@ struct Job {
   std::string request = {};                  // JSON as it was ordered, without images
   std::vector<std::string> inputs = {};      // names of the images that came with it: "init_image", "mask", "depth_map"
   std::optional<std::string> settings = {};  // that JSON with nothing left open, once the job is done
+  std::string device = {};                   // that computes it or did, "cuda:0"; empty: it has not begun
   Time created = {};
   std::optional<Time> started = {};
   std::optional<Time> ended = {};

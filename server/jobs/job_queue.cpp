@@ -18,6 +18,15 @@ Job ended_job(Job job, const JobOutcome& outcome, Time ended) {
   return job;
 }
 
+// The lower, the better the worker suits.
+int rank_of(const HeldModel& held, const Job& job) {
+  if (held == HeldModel{.model = job.model, .vae = job.vae}) return 0;
+  return held == HeldModel{} ? 1 : 2;
+}
+
+// Lanczos takes no model, and so the processor.
+std::string device_of(const Job& job, const std::string& device) { return job.model.empty() ? "cpu" : device; }
+
 }  // namespace
 
 JobQueue::JobQueue(JobStore& store, size_t max_waiting) : store_(store), max_waiting_(max_waiting) {
@@ -34,6 +43,7 @@ void JobQueue::enqueue(Job job) {
 std::optional<JobId> JobQueue::submit(const JobOrder& order) {
   {
     const std::lock_guard lock(mutex_);
+    if (fault_) throw Error(ErrorCode::device_failure, "no device is left to draw with: {}", *fault_);
     if (closed_ || waiting_.size() + being_added_ >= max_waiting_) return std::nullopt;
     ++being_added_;
   }
@@ -46,21 +56,24 @@ std::optional<JobId> JobQueue::submit(const JobOrder& order) {
     throw;
   }
   const JobId id = job->id;
-  const std::lock_guard lock(mutex_);
-  --being_added_;
-  enqueue(std::move(*job));
-  work_.notify_all();
+  bool begins_never = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --being_added_;
+    enqueue(std::move(*job));
+    begins_never = closed_ || fault_;  // since the check above
+    work_.notify_all();
+  }
+  if (begins_never) end_those_with_waiting_clients();
   return id;
 }
 
 Job JobQueue::snapshot(const Active& active) const {
   Job job = active.job;
-  if (job.state == JobState::queued && running_ == job.id) {
-    job.position = 0;  // about to begin
-  } else if (job.state == JobState::queued) {
-    const auto place = std::find(waiting_.begin(), waiting_.end(), job.id) - waiting_.begin();
-    job.position = static_cast<int64_t>(place) + int64_t{running_.has_value()};
-  }
+  if (job.state != JobState::queued) return job;
+  const auto place = std::find(waiting_.begin(), waiting_.end(), job.id);
+  job.position = 0;  // about to begin
+  if (place != waiting_.end()) job.position = std::ssize(running_) + (place - waiting_.begin());
   return job;
 }
 
@@ -76,8 +89,8 @@ std::optional<Job> JobQueue::find(JobId id) const {
 std::vector<Job> JobQueue::active() const {
   const std::lock_guard lock(mutex_);
   std::vector<Job> jobs;
-  if (running_) jobs.push_back(snapshot(active_.at(*running_)));
-  int64_t position = running_ ? 1 : 0;
+  for (const JobId id : running_) jobs.push_back(snapshot(active_.at(id)));
+  int64_t position = std::ssize(running_);
   for (const JobId id : waiting_) {
     jobs.push_back(active_.at(id).job);
     jobs.back().position = position++;
@@ -85,7 +98,7 @@ std::vector<Job> JobQueue::active() const {
   return jobs;
 }
 
-std::optional<JobId> JobQueue::running() const {
+std::vector<JobId> JobQueue::running() const {
   const std::lock_guard lock(mutex_);
   return running_;
 }
@@ -117,7 +130,8 @@ bool JobQueue::cancel(JobId id) {
 
 void JobQueue::skip(JobId id) {
   const std::lock_guard lock(mutex_);
-  if (const auto at = active_.find(id); at != active_.end() && running_ == id) at->second.skip.skip();
+  const bool runs = std::find(running_.begin(), running_.end(), id) != running_.end();
+  if (const auto at = active_.find(id); at != active_.end() && runs) at->second.skip.skip();
 }
 
 std::shared_ptr<const Image> JobQueue::preview(JobId id) const {
@@ -157,19 +171,51 @@ void JobQueue::tell(const Watchers& watchers) {
   for (const Watch& watch : watchers) (*watch)();
 }
 
-// A job is recorded as running before anyone is told: after a crash it must not look as if it had never begun.
-std::optional<Assignment> JobQueue::take(std::chrono::milliseconds patience) {
+size_t JobQueue::add_worker(std::string device) {
+  const std::lock_guard lock(mutex_);
+  seats_.push_back({.device = std::move(device)});
+  return seats_.size() - 1;
+}
+
+std::optional<size_t> JobQueue::next_worker() const {
+  if (waiting_.empty()) return std::nullopt;
+  const Job& job = active_.at(waiting_.front()).job;
+  std::optional<size_t> best;
+  for (size_t worker = 0; worker < seats_.size(); ++worker) {
+    if (!seats_[worker].waits) continue;
+    if (!best || rank_of(seats_[worker].held, job) < rank_of(seats_[*best].held, job)) best = worker;
+  }
+  return best;
+}
+
+std::optional<Assignment> JobQueue::take(size_t worker, const HeldModel& held, std::optional<Clock::time_point> until) {
   std::unique_lock lock(mutex_);
-  work_.wait_for(lock, patience, [this] { return closed_ || nudged_ || !waiting_.empty(); });
-  nudged_ = false;
-  if (closed_ || waiting_.empty()) return std::nullopt;
+  Seat& seat = seats_.at(worker);
+  seat.held = held;
+  seat.waits = true;
+  const auto may_go = [&] { return closed_ || seat.is_nudged || next_worker() == worker; };
+  if (until) {
+    work_.wait_until(lock, *until, may_go);
+  } else {
+    work_.wait(lock, may_go);
+  }
+  const bool takes = !closed_ && next_worker() == worker;
+  seat.waits = false;
+  seat.is_nudged = false;
+  work_.notify_all();  // now another worker is the one for the next job
+  if (!takes) return std::nullopt;
   const JobId id = waiting_.front();
   waiting_.pop_front();
-  running_ = id;
+  running_.push_back(id);
+  return begin(id, device_of(active_.at(id).job, seat.device), lock);
+}
+
+// A job is recorded as running before anyone is told: after a crash it must not look as if it had never begun.
+Assignment JobQueue::begin(JobId id, const std::string& device, std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   const Time started = now();
   try {
-    store_.mark_running(id, started);
+    store_.mark_running(id, started, device);
   } catch (const Error& error) {
     log::warn("job {}: {}", id, error.what());  // it runs nevertheless
   }
@@ -177,6 +223,7 @@ std::optional<Assignment> JobQueue::take(std::chrono::milliseconds patience) {
   Active& active = active_.at(id);
   active.job.state = JobState::running;
   active.job.started = started;
+  active.job.device = device;
   active.job.progress = RunProgress{.stage = "loading"};
   Assignment assignment{active.job, active.cancel, active.skip};
   Watchers watchers = watchers_of(active);
@@ -235,7 +282,7 @@ void JobQueue::finish(JobId id, const JobOutcome& outcome) {
     const std::lock_guard lock(mutex_);
     const auto at = active_.find(id);
     watchers = watchers_of(at->second);
-    if (running_ == id) running_.reset();
+    std::erase(running_, id);
     if (!is_recorded) unrecorded_[id] = ended_job(std::move(at->second.job), outcome, ended);
     active_.erase(at);
   }
@@ -244,25 +291,55 @@ void JobQueue::finish(JobId id, const JobOutcome& outcome) {
 
 void JobQueue::nudge() {
   const std::lock_guard lock(mutex_);
-  nudged_ = true;
+  for (Seat& seat : seats_) seat.is_nudged = true;
   work_.notify_all();
 }
 
+void JobQueue::lose_worker(size_t worker, const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    seats_.at(worker).is_lost = true;
+    if (!std::ranges::all_of(seats_, &Seat::is_lost)) return;
+    fault_ = reason;
+  }
+  end_those_with_waiting_clients();
+}
+
+bool JobQueue::has_workers() const {
+  const std::lock_guard lock(mutex_);
+  return !fault_;
+}
+
+size_t JobQueue::idle_worker_count() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<size_t>(std::ranges::count(seats_, true, &Seat::waits));
+}
+
 void JobQueue::close() {
-  std::vector<JobId> orphaned;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    if (running_) active_.at(*running_).cancel.cancel();
+    for (const JobId id : running_) active_.at(id).cancel.cancel();
+    work_.notify_all();
+  }
+  end_those_with_waiting_clients();
+}
+
+void JobQueue::end_those_with_waiting_clients() {
+  std::vector<JobId> orphaned;
+  JobOutcome outcome{.state = JobState::interrupted, .fault = JobFault{"cancelled", "the server was stopped"}};
+  {
+    const std::lock_guard lock(mutex_);
     for (const JobId id : waiting_) {
       if (active_.at(id).job.origin != Origin::jobs) orphaned.push_back(id);
     }
     for (const JobId id : orphaned) std::erase(waiting_, id);
-    work_.notify_all();
+    if (fault_) {
+      outcome.state = JobState::failed;
+      outcome.fault = JobFault{"device_failure", fmt::format("no device is left to draw with: {}", *fault_)};
+    }
   }
-  for (const JobId id : orphaned) {
-    finish(id, {.state = JobState::interrupted, .fault = JobFault{"cancelled", "the server was stopped"}});
-  }
+  for (const JobId id : orphaned) finish(id, outcome);
 }
 
 bool JobQueue::is_closed() const {

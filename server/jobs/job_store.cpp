@@ -16,14 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 constexpr const char* kSchema = R"sql(
   CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     state TEXT NOT NULL, origin TEXT NOT NULL, task_id TEXT NOT NULL, keep_images INTEGER NOT NULL,
     model TEXT NOT NULL, request TEXT NOT NULL, inputs TEXT NOT NULL, settings TEXT,
     created INTEGER NOT NULL, started INTEGER, ended INTEGER,
-    fault_code TEXT, fault_message TEXT, warnings TEXT NOT NULL DEFAULT '[]', vae TEXT NOT NULL DEFAULT '');
+    fault_code TEXT, fault_message TEXT, warnings TEXT NOT NULL DEFAULT '[]', vae TEXT NOT NULL DEFAULT '',
+    device TEXT NOT NULL DEFAULT '');
   CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
   CREATE TABLE IF NOT EXISTS images (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,7 +36,7 @@ constexpr const char* kSchema = R"sql(
 )sql";
 constexpr const char* kJobColumns =
     "id, state, origin, task_id, keep_images, model, request, settings, created, started, ended, fault_code, "
-    "fault_message, warnings, inputs, vae";
+    "fault_message, warnings, inputs, vae, device";
 constexpr const char* kImageColumns =
     "id, job, number, seed, prompt, parameters, width, height, watermarked, file, created";
 
@@ -78,6 +79,7 @@ void bring_up_to_date(Database& database, const fs::path& folder) {
   Transaction transaction(database);
   database.run(kSchema);
   if (version == 1) database.run("ALTER TABLE jobs ADD COLUMN vae TEXT NOT NULL DEFAULT ''");
+  if (version == 1 || version == 2) database.run("ALTER TABLE jobs ADD COLUMN device TEXT NOT NULL DEFAULT ''");
   database.run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str());
   transaction.commit();
 }
@@ -189,9 +191,10 @@ fs::path JobStore::input_file(JobId id, const std::string& name) const {
   return server::input_file(inputs_folder_, id, name);
 }
 
-void JobStore::mark_running(JobId id, Time started) {
+void JobStore::mark_running(JobId id, Time started, const std::string& device) {
   const std::lock_guard lock(mutex_);
-  database_.execute("UPDATE jobs SET state = 'running', started = ?2 WHERE id = ?1", id, as_integer(started));
+  database_.execute("UPDATE jobs SET state = 'running', started = ?2, device = ?3 WHERE id = ?1", id,
+                    as_integer(started), std::string_view(device));
 }
 
 void JobStore::finish(JobId id, const JobOutcome& outcome, Time ended) {
@@ -322,6 +325,7 @@ Job JobStore::read_job(const Statement& row) {
           .request = row.text(6),
           .inputs = parse_list(row.text(14)),
           .settings = row.optional_text(7),
+          .device = row.text(16),
           .created = as_time(row.integer(8)),
           .started = as_time(row.optional_integer(9)),
           .ended = as_time(row.optional_integer(10)),

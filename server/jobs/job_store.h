@@ -45,7 +45,7 @@ class JobStore {
   // The whole request of a job. Throws Error not_found if an image that came with it is gone.
   JobRequest load_request(const Job& job) const;
   std::filesystem::path input_file(JobId id, const std::string& name) const;
-  void mark_running(JobId id, Time started);
+  void mark_running(JobId id, Time started, const std::string& device);
   void finish(JobId id, const JobOutcome& outcome, Time ended);
   // Writes the file, then the record. Throws Error io_failure (full disk).
   StoredImage add_image(JobId job, int64_t number, const GeneratedImage& image);

@@ -4,6 +4,7 @@
 
 #include "easel/base/error.h"
 #include "easel/base/log.h"
+#include "easel/pipeline/drawing_devices.h"
 #include "easel/pipeline/model_use.h"
 #include "server/errors.h"
 #include "server/jobs/inputs.h"
@@ -15,8 +16,13 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-Worker::Worker(JobQueue& queue, JobStore& store, WorkerOptions options)
-    : queue_(queue), store_(store), options_(std::move(options)), thread_([this] { work(); }) {}
+Worker::Worker(JobQueue& queue, size_t number, JobStore& store, WorkerOptions options)
+    : queue_(queue),
+      number_(number),
+      store_(store),
+      options_(std::move(options)),
+      status_{.device = options_.pipeline.device},
+      thread_([this] { work(); }) {}
 
 Worker::~Worker() { stop(); }
 
@@ -25,14 +31,9 @@ void Worker::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::optional<ModelDescription> Worker::loaded_model() const {
+WorkerStatus Worker::status() const {
   const std::lock_guard lock(mutex_);
-  return loaded_model_;
-}
-
-WorkerCounts Worker::counts() const {
-  const std::lock_guard lock(mutex_);
-  return counts_;
+  return status_;
 }
 
 void Worker::request_unload() {
@@ -55,19 +56,21 @@ void Worker::request_load(std::filesystem::path model) {
 
 void Worker::work() {
   Clock::time_point idle_since = Clock::now();
-  constexpr std::chrono::milliseconds kPatience{200};
-  while (!queue_.is_closed()) {
-    serve_requests();
-    if (const auto job = queue_.take(kPatience)) {
+  while (!queue_.is_closed() && !is_lost_) {
+    if (serve_requests()) idle_since = Clock::now();
+    std::optional<Clock::time_point> until;
+    if (!loaded_file_.empty()) until = idle_since + options_.unload_after;
+    if (const auto job = queue_.take(number_, {.model = loaded_file_, .vae = loaded_vae_}, until)) {
       run(*job);
       idle_since = Clock::now();
     } else if (Clock::now() - idle_since >= options_.unload_after) {
       unload();
     }
   }
+  unload();  // on the thread that computed with it
 }
 
-void Worker::serve_requests() {
+bool Worker::serve_requests() {
   bool is_unload = false;
   std::optional<std::filesystem::path> load;
   {
@@ -76,17 +79,24 @@ void Worker::serve_requests() {
     std::swap(load, load_requested_);
   }
   if (is_unload) unload();
-  if (!load) return;
+  if (!load) return false;
   try {
     use(*load, {});
+    return true;
   } catch (const std::exception& error) {
     log::warn("{}", error.what());  // the next job with this model tells its client
+    return false;
   }
 }
 
 void Worker::run(const Assignment& assignment) {
   const Clock::time_point start = Clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    status_.job = assignment.job.id;
+  }
   JobOutcome outcome;
+  bool is_of_device = false;
   try {
     outcome = compute(assignment);
   } catch (const Error& error) {
@@ -95,6 +105,7 @@ void Worker::run(const Assignment& assignment) {
       outcome.state = queue_.is_closed() ? JobState::interrupted : JobState::cancelled;
     }
     outcome.fault = JobFault{std::string(name_of(error.code())), error.what()};
+    is_of_device = error.code() == ErrorCode::device_failure;
   } catch (const std::bad_alloc&) {
     outcome.state = JobState::failed;
     outcome.fault = JobFault{"out_of_memory", "out of memory; try a smaller size or batch"};
@@ -103,8 +114,27 @@ void Worker::run(const Assignment& assignment) {
     outcome.state = JobState::failed;
     outcome.fault = JobFault{"internal", "internal error; the server's log says more"};
   }
-  count(outcome, Clock::now() - start);
+  if (is_of_device) look_at_device(outcome.fault->message);
+  end_job(outcome, Clock::now() - start);
   queue_.finish(assignment.job.id, outcome);
+}
+
+// A device may refuse one request and do the next. A card that is lost would fail all that wait, one after the other.
+void Worker::look_at_device(std::string& message) {
+  unload();
+  try {
+    return require_computing(options_.pipeline);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::device_failure) return;
+    const std::string reason = fmt::format("{} is lost ({}); it draws again once easel serve is started anew",
+                                           options_.pipeline.device, error.what());
+    log::warn("{}", reason);
+    message += fmt::format("; {}", reason);
+    is_lost_ = true;
+    const std::lock_guard lock(mutex_);
+    status_.lost_because = reason;
+  }
+  queue_.lose_worker(number_, message);
 }
 
 JobOutcome Worker::compute(const Assignment& assignment) {
@@ -144,9 +174,9 @@ JobOutcome Worker::draw(const Assignment& assignment, const Request& request) {
   const Result result = pipeline.generate(request, calls);
   run.outcome.settings = json_without_images(result.request);
   const std::lock_guard lock(mutex_);
-  counts_.images += static_cast<int64_t>(result.images.size());
-  counts_.network_steps += result.times.network_steps;
-  loaded_model_ = pipeline.model();  // the prediction may be known now
+  status_.counts.images += static_cast<int64_t>(result.images.size());
+  status_.counts.network_steps += result.times.network_steps;
+  status_.model = pipeline.model();  // the prediction may be known now
   return run.outcome;
 }
 
@@ -162,8 +192,8 @@ JobOutcome Worker::upscale(const Assignment& assignment, const UpscaleRequest& r
   queue_.add_image(id, store_.add_image(id, 0, image));
   run.outcome.settings = json_without_images(result.request);
   const std::lock_guard lock(mutex_);
-  ++counts_.images;
-  counts_.network_steps += result.times.network_steps;
+  ++status_.counts.images;
+  status_.counts.network_steps += result.times.network_steps;
   return run.outcome;
 }
 
@@ -182,7 +212,7 @@ Pipeline& Worker::use(const std::filesystem::path& model, const std::filesystem:
   loaded_file_ = model;
   loaded_vae_ = vae;
   const std::lock_guard lock(mutex_);
-  loaded_model_ = pipeline_->model();
+  status_.model = pipeline_->model();
   return *pipeline_;
 }
 
@@ -199,8 +229,11 @@ Upscaler& Worker::use_upscaler(const std::filesystem::path& file) {
   options.preview_vae.reset();
   const ModelUse use = use_of(file);
   const bool is_network = use.upscaler && use.upscaler->kind == UpscalerKind::network;
+  // Networks do without what reduces products; on a card bf16 is a type like others.
+  const bool on_processor = options.device == "cpu";
   const bool is_eight_bits = options.precision == Precision::int8 || options.precision == Precision::fp8;
-  if (is_network && (is_eight_bits || options.precision == Precision::bf16)) options.precision = Precision::automatic;
+  const bool reduces = is_eight_bits || (on_processor && options.precision == Precision::bf16);
+  if (is_network && reduces) options.precision = Precision::automatic;
   upscaler_.emplace(options);
   loaded_file_ = file;
   return *upscaler_;
@@ -210,19 +243,22 @@ void Worker::unload() {
   pipeline_.reset();
   upscaler_.reset();
   loaded_file_.clear();
+  loaded_vae_.clear();
   const std::lock_guard lock(mutex_);
-  loaded_model_.reset();
+  status_.model.reset();
 }
 
-void Worker::count(const JobOutcome& outcome, std::chrono::duration<double> time) {
+void Worker::end_job(const JobOutcome& outcome, std::chrono::duration<double> time) {
   const std::lock_guard lock(mutex_);
-  counts_.busy_seconds += time.count();
+  status_.job.reset();
+  WorkerCounts& counts = status_.counts;
+  counts.busy_seconds += time.count();
   if (outcome.state == JobState::done) {
-    ++counts_.done;
+    ++counts.done;
   } else if (outcome.state == JobState::failed) {
-    ++counts_.failed;
+    ++counts.failed;
   } else {
-    ++counts_.cancelled;
+    ++counts.cancelled;
   }
 }
 

@@ -1,4 +1,4 @@
-// Worker: the one thread that computes. It takes jobs from the queue and keeps one model loaded.
+// Worker: a thread that computes on one device. It takes jobs from the queue and keeps one model loaded.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,8 @@
 namespace easel::server {
 
 struct WorkerOptions {
-  PipelineOptions pipeline;  // `checkpoint` is the default model; the other models run with the same options
+  // `device` is one; `checkpoint` is the default model, and the other models run with the same options.
+  PipelineOptions pipeline;
   std::chrono::milliseconds unload_after = std::chrono::minutes(10);  // without work
 };
 
@@ -29,9 +30,19 @@ struct WorkerCounts {
   double busy_seconds = 0;
 };
 
+// A worker as it is now.
+struct WorkerStatus {
+  std::string device;                            // "cuda:0"
+  std::optional<JobId> job = {};                 // that it runs
+  std::optional<ModelDescription> model = {};    // that it has loaded
+  std::optional<std::string> lost_because = {};  // then it takes no more jobs
+  WorkerCounts counts = {};
+};
+
 class Worker {
  public:
-  Worker(JobQueue& queue, JobStore& store, WorkerOptions options);
+  // number: of add_worker()
+  Worker(JobQueue& queue, size_t number, JobStore& store, WorkerOptions options);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker();  // stops
@@ -39,17 +50,18 @@ class Worker {
   // Closes the queue and waits for the running job to end, which takes a step at most.
   void stop();
 
-  std::optional<ModelDescription> loaded_model() const;
-  WorkerCounts counts() const;
+  WorkerStatus status() const;
 
-  // Done when no job runs.
+  // Done when it runs no job.
   void request_unload();
   void request_load(std::filesystem::path model);
 
  private:
   void work();
-  void serve_requests();
+  bool serve_requests();  // true: a model was loaded
   void run(const Assignment& assignment);
+  // After its device refused something: whether it still computes. If not, tells everybody and adds to `message`.
+  void look_at_device(std::string& message);
   JobOutcome compute(const Assignment& assignment);
   JobOutcome draw(const Assignment& assignment, const Request& request);
   JobOutcome upscale(const Assignment& assignment, const UpscaleRequest& request);
@@ -63,9 +75,10 @@ class Worker {
   Pipeline& use(const std::filesystem::path& model, const std::filesystem::path& vae);
   Upscaler& use_upscaler(const std::filesystem::path& file);
   void unload();
-  void count(const JobOutcome& outcome, std::chrono::duration<double> time);
+  void end_job(const JobOutcome& outcome, std::chrono::duration<double> time);
 
   JobQueue& queue_;
+  const size_t number_;
   JobStore& store_;
   const WorkerOptions options_;
 
@@ -75,10 +88,10 @@ class Worker {
   Upscaler lanczos_;
   std::filesystem::path loaded_file_;
   std::filesystem::path loaded_vae_;  // empty: the model's own, or the server's
+  bool is_lost_ = false;
 
   mutable std::mutex mutex_;  // of what follows
-  std::optional<ModelDescription> loaded_model_;
-  WorkerCounts counts_;
+  WorkerStatus status_;
   bool unload_requested_ = false;
   std::optional<std::filesystem::path> load_requested_;
 

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 #include <cmath>
+#include <fstream>
 #include <string>
 
 #include "easel/base/error.h"
 #include "easel/tensor/tensor.h"
 #include "tests/support/eight_bits.h"
+#include "tests/support/temporary_folder.h"
 
 namespace easel {
 namespace {
@@ -167,6 +169,55 @@ TEST_F(Plugins, ProductsAreOfNumbersOfEightBitsWhereTheyAreAllowed) {
       EXPECT_NEAR(static_cast<double>(exact[i]), kept, size * 1e-6);
     }
   }
+}
+
+TEST_F(Plugins, SeveralCardsAreNamedWithCommas) {
+  take("card");
+  ::setenv("EASEL_TEST_CARDS", "3", 1);
+  const auto found = [](const std::string& name) { return find_devices({.name = name}); };
+  EXPECT_EQ(found("cuda:2,cuda:0"), (std::vector<std::string>{"cuda:2", "cuda:0"}));
+  EXPECT_EQ(found("cuda, cuda:1"), (std::vector<std::string>{"cuda:0", "cuda:1"}));
+  EXPECT_EQ(found("auto"), std::vector<std::string>{"cuda:0"});
+  EXPECT_EQ(found("cpu"), std::vector<std::string>{"cpu"});
+  const auto refusal_of = [&](const std::string& name) -> std::string {
+    try {
+      found(name);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  EXPECT_THAT(refusal_of("cuda:1,cuda:1"), HasSubstr("name cuda:1 twice"));
+  EXPECT_THAT(refusal_of("cuda,cuda:0"), HasSubstr("name cuda:0 twice"));
+  EXPECT_THAT(refusal_of("cpu,cuda:0"), HasSubstr("'cpu' is one of the devices 'cpu,cuda:0', but only cards"));
+  EXPECT_THAT(refusal_of("cuda:0,auto"), HasSubstr("only cards work side by side"));
+  EXPECT_THAT(refusal_of("cuda:0,"), HasSubstr("expected something like cuda:0,cuda:1"));
+  EXPECT_THAT(refusal_of("cuda:0,cuda:3"), HasSubstr("cuda:3 (Old card) cannot be used"));
+  EXPECT_THAT(refusal_of("cuda:9"), HasSubstr("the last one is cuda:3"));
+  EXPECT_THAT(refusal_of("gpu"), HasSubstr("is unknown, expected auto, cpu or cuda:0"));
+  EXPECT_THAT(refusal({.name = "cuda:0,cuda:1"}), AllOf(HasSubstr("a job computes on one"), HasSubstr("easel serve")));
+  EXPECT_EQ(open_device({.name = "cuda:2"})->name(), "cuda:2");
+  ::unsetenv("EASEL_TEST_CARDS");
+}
+
+TEST_F(Plugins, ALostCardIsFound) {
+  take("card");
+  const testing::TemporaryFolder faults;
+  ::setenv("EASEL_TEST_CARD_FAULTS", faults.path().c_str(), 1);
+  EXPECT_NO_THROW(require_computing({.name = "cpu"}));
+  EXPECT_NO_THROW(require_computing({.name = "cuda:0"}));
+  const auto device = open_device({.name = "cuda:0"});
+  const std::vector<float> values = {1.0f, 2.0f};
+  const Tensor x = Tensor::from(*device, {2}, std::span<const float>(values));
+  std::ofstream(faults / "cuda:0.once");
+  EXPECT_THROW(require_computing({.name = "cuda:0"}), Error);
+  EXPECT_NO_THROW(require_computing({.name = "cuda:0"}));
+  std::ofstream(faults / "cuda:0.lost");
+  EXPECT_THROW(x.values(), Error);
+  EXPECT_THAT(refusal({.name = "cuda:0"}), HasSubstr("cuda:0 (Test card) cannot be used: it does not answer"));
+  EXPECT_THROW(require_computing({.name = "cuda:0"}), Error);
+  EXPECT_EQ(open_device({.name = "auto"})->name(), "cpu");
+  ::unsetenv("EASEL_TEST_CARD_FAULTS");
 }
 
 TEST_F(Plugins, MemoryOfACardIsReachedByCopies) {

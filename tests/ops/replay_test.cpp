@@ -39,7 +39,7 @@ class Replay : public ::testing::Test {
   void open(uint64_t bytes) {
     backend_ = nullptr;
     device_ = nullptr;
-    auto tape = std::make_shared<CardTape>();
+    auto tape = std::make_shared<CardTape>(testing::CardFaults(0));
     counts_ = std::make_shared<CardCounts>();
     auto memory = std::make_unique<CardMemory>(bytes, tape);
     memory_ = memory.get();

@@ -1,4 +1,5 @@
-// A plug-in with two cards: the first one is made of the host (card_backend.h); the second cannot be used.
+// A plug-in with cards made of the host (card_backend.h): one, or as many as EASEL_TEST_CARDS says, which may fail
+// (card_faults.h). Behind them comes one that cannot be used.
 #include <cstdlib>
 #include <fstream>
 
@@ -41,19 +42,30 @@ std::shared_ptr<testing::CardCounts> counts() {
   return {new testing::CardCounts(), tell};
 }
 
+int card_count() {
+  const char* const count = std::getenv("EASEL_TEST_CARDS");
+  return count == nullptr ? 1 : std::atoi(count);
+}
+
 class CardPlugin : public DevicePlugin {
  public:
   std::vector<CardInfo> cards() const override {
-    return {{.name = "Test card",
-             .details = "made of host memory",
-             .total_bytes = card_bytes(),
-             .free_bytes = card_bytes()},
-            {.name = "Old card", .details = "", .unusable_because = "its compute capability is 1.0, expected 7.5"}};
+    std::vector<CardInfo> cards;
+    for (int index = 0; index < card_count(); ++index) {
+      cards.push_back({.name = "Test card",
+                       .details = "made of host memory",
+                       .total_bytes = card_bytes(),
+                       .free_bytes = card_bytes()});
+      if (testing::CardFaults(index).is_lost()) cards.back().unusable_because = "it does not answer";
+    }
+    cards.push_back(
+        {.name = "Old card", .details = "", .unusable_because = "its compute capability is 1.0, expected 7.5"});
+    return cards;
   }
   OpenedCard open(const CardOptions& options) const override {
-    EASEL_ASSERT(options.index == 0);
+    EASEL_ASSERT(options.index < card_count());
     card::check_numbers(options, cards()[0].name, capability());
-    auto tape = std::make_shared<testing::CardTape>();
+    auto tape = std::make_shared<testing::CardTape>(testing::CardFaults(options.index));
     const uint64_t bytes = std::min(card_bytes(), options.memory_limit_bytes);
     return {.allocator = std::make_unique<testing::CardMemory>(bytes, tape),
             .backend = std::make_shared<testing::CardBackend>(options.activation_type.value_or(best_type()),

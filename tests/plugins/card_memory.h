@@ -37,10 +37,16 @@ class CardMemory : public Allocator {
     EASEL_ASSERT(blocks_.erase(reinterpret_cast<uint64_t>(address)) == 1);
     in_use_ -= bytes;
   }
-  uint64_t bytes_in_use() const override { return in_use_; }
-  uint64_t peak_bytes() const override { return peak_; }
+  uint64_t bytes_in_use() const override {
+    const std::lock_guard lock(mutex_);
+    return in_use_;
+  }
+  uint64_t peak_bytes() const override {
+    const std::lock_guard lock(mutex_);
+    return peak_;
+  }
   void set_budget(std::optional<uint64_t> /*bytes*/) override {}
-  std::optional<uint64_t> available_bytes() const override { return limit_bytes_ - in_use_; }
+  std::optional<uint64_t> available_bytes() const override { return limit_bytes_ - bytes_in_use(); }
   bool is_host() const override { return false; }
   void write(std::byte* to, std::span<const std::byte> host) override {
     tape_->require_time();
@@ -69,7 +75,7 @@ class CardMemory : public Allocator {
 
   const uint64_t limit_bytes_;
   std::shared_ptr<CardTape> tape_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<uint64_t, std::vector<std::byte>> blocks_;
   uint64_t next_address_ = uint64_t{1} << 62;
   uint64_t in_use_ = 0;

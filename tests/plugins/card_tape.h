@@ -8,6 +8,7 @@
 
 #include "easel/backend/plugin.h"
 #include "easel/base/error.h"
+#include "tests/plugins/card_faults.h"
 
 namespace easel::testing {
 
@@ -16,10 +17,16 @@ class CardTape {
  public:
   using Step = std::function<void()>;
 
+  explicit CardTape(CardFaults faults) : faults_(std::move(faults)) {}
+
   bool is_recording() const { return is_recording_; }
-  void put(Step step) { is_recording_ ? steps_.push_back(std::move(step)) : step(); }
+  void put(Step step) {
+    faults_.meet();
+    is_recording_ ? steps_.push_back(std::move(step)) : step();
+  }
   // Throws if it is recording, as a card refuses what would have to wait for it.
   void require_time() const {
+    faults_.meet();
     if (is_recording_) throw Error(ErrorCode::device_failure, "the card records and cannot be waited for");
   }
   void begin() {
@@ -32,6 +39,7 @@ class CardTape {
   }
 
  private:
+  CardFaults faults_;
   bool is_recording_ = false;
   std::vector<Step> steps_;
 };

@@ -328,14 +328,15 @@ TEST(OpenApi, AgreesWithTheRoutes) {
   TemporaryFolder folder;
   server::JobStore store(folder.path());
   server::JobQueue queue(store, 1);
-  server::Worker worker(queue, store, {});
+  server::Workers workers(queue, store, {});
   const server::ModelCatalog models(golden_path("models/sd1-tiny.ckpt"));
   const PromptRuler prompts;
-  const server::Services services{models, store, queue, worker, prompts};
+  const server::Services services{models, store, queue, workers, prompts};
   server::Router router;
   server::add_job_routes(router, services);
   server::add_gallery_routes(router, services);
   server::add_catalogue_routes(router, services);
+  server::add_device_routes(router, services);
   server::add_status_routes(router, services, [] { return server::HttpCounts{}; });
   for (const server::Route& route : router.routes()) {
     present.push_back(lower_ascii(route.method) + " " + route.pattern);

@@ -139,7 +139,7 @@ TEST_F(Recovery, FinishedImagesWithoutARecordAreAdopted) {
   {
     server::JobStore store(folder_.path());
     id = store.add(order()).id;
-    store.mark_running(id, server::now());
+    store.mark_running(id, server::now(), "cpu");
     store.add_image(id, 0, image(7));
     const auto file = store.find(id)->images.at(0).file;
     std::filesystem::copy(file, file.parent_path() / "000001-1-8.png");  // as if the crash came before its record
@@ -229,11 +229,32 @@ TEST_F(Recovery, RecordsOfTheFirstVersionAreBroughtUpToDate) {
   }
   {
     server::Database database(folder_ / "easel.sqlite");
-    database.run("ALTER TABLE jobs DROP COLUMN vae; PRAGMA user_version = 1");
+    database.run("ALTER TABLE jobs DROP COLUMN vae; ALTER TABLE jobs DROP COLUMN device; PRAGMA user_version = 1");
   }
   server::JobStore store(folder_.path());
   EXPECT_EQ(store.find(id)->vae, "");
+  EXPECT_EQ(store.find(id)->device, "");
   EXPECT_THAT(store.recover(), SizeIs(1));
+}
+
+TEST_F(Recovery, RecordsWithoutDevicesAreBroughtUpToDate) {
+  int64_t id = 0;
+  {
+    server::JobStore store(folder_.path());
+    id = store.add(order()).id;
+  }
+  {
+    server::Database database(folder_ / "easel.sqlite");
+    database.run("ALTER TABLE jobs DROP COLUMN device; PRAGMA user_version = 2");
+  }
+  {
+    server::JobStore store(folder_.path());
+    EXPECT_EQ(store.find(id)->device, "");
+    store.mark_running(id, server::now(), "cuda:1");
+  }
+  server::JobStore store(folder_.path());
+  EXPECT_THAT(store.recover(), IsEmpty());
+  EXPECT_EQ(store.find(id)->device, "cuda:1");  // what drew it is known after a crash too
 }
 
 TEST_F(Recovery, RecordsOfANewerProgramAreLeftAlone) {

@@ -22,6 +22,10 @@ class CudaBackend : public Backend {
   // activation_type: f32, f16 or bf16; reduced: as CardOptions has it
   CudaBackend(std::shared_ptr<const Context> context, DType activation_type, ReducedProducts reduced)
       : context_(context), uploader_(std::move(context)), type_(activation_type), reduced_(std::move(reduced)) {}
+  // The libraries' plans and buffers are of this card, whichever the thread used last.
+  ~CudaBackend() override { static_cast<void>(cudaSetDevice(context_->index())); }
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
 
   DType activation_type() const override { return is_wide_ ? card::wide_type(type_) : type_; }
   void set_range(ValueRange range) override { is_wide_ = range == ValueRange::wide; }

@@ -16,9 +16,16 @@ constexpr int kFirstCapability = 75;  // of the cards that the kernels are built
 
 int capability_of(const cudaDeviceProp& card) { return 10 * card.major + card.minor; }
 
+std::string reason_of(cudaError_t status) {
+  cudaGetLastError();
+  return cudaGetErrorString(status);
+}
+
+// A card that is lost must not keep anybody from the others, so its failures are told of it alone.
 CardInfo describe(int index) {
   cudaDeviceProp card = {};
-  check(cudaGetDeviceProperties(&card, index), "describe a card");
+  cudaError_t status = cudaGetDeviceProperties(&card, index);
+  if (status != cudaSuccess) return {.name = "NVIDIA card", .details = "", .unusable_because = reason_of(status)};
   CardInfo info{.name = card.name,
                 .details = fmt::format("compute capability {}.{}, {} multiprocessors", card.major, card.minor,
                                        card.multiProcessorCount),
@@ -30,12 +37,9 @@ CardInfo describe(int index) {
   }
   size_t free = 0;
   size_t total = 0;
-  cudaError_t status = cudaSetDevice(index);
+  status = cudaSetDevice(index);
   if (status == cudaSuccess) status = cudaMemGetInfo(&free, &total);
-  if (status != cudaSuccess) {
-    info.unusable_because = cudaGetErrorString(status);
-    cudaGetLastError();
-  }
+  if (status != cudaSuccess) info.unusable_because = reason_of(status);
   info.free_bytes = free;
   return info;
 }

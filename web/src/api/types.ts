@@ -84,6 +84,7 @@ export interface Job {
   created: string;
   started: string | null;
   ended: string | null;
+  device: string | null; // that draws it or drew it
   position: number | null;
   progress: Progress | null;
   images: StoredImage[];

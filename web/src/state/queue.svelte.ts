@@ -1,4 +1,5 @@
-// Jobs that run or wait, kept up to date by one stream of events at a time.
+// Jobs that run or wait, kept up to date by one stream of events at a time, of the job that is shown: a browser opens few
+// connections to a server, all tabs together. What others do is asked for.
 import { api } from '../api/client';
 import { watchJob } from '../api/events';
 import { hasEnded, type Job, type JobRequest } from '../api/types';
@@ -6,7 +7,9 @@ import { catalogue } from './catalogue.svelte';
 import { gallery } from './gallery.svelte';
 import { notices } from './notices.svelte';
 
-const POLL_MS = 4000;
+const POLL_MS = 1000;
+const SLOW_POLL_MS = 4000; // of an empty queue, or of one that takes long to send
+const MANY = 50;
 const RETRY_MS = 2000;
 const KEPT_ENDED = 50;
 
@@ -15,12 +18,19 @@ type EndListener = (job: Job) => void;
 class Queue {
   jobs = $state<Job[]>([]);
   ended = $state<Job[]>([]); // since the page was opened, newest first
+  #sent = new Set<number>();
   #listeners = new Set<EndListener>();
   #wake: (() => void) | null = null;
   #isFollowing = false;
 
-  get running(): Job | undefined {
-    return this.jobs.find((job) => job.state === 'running');
+  get running(): Job[] {
+    return this.jobs.filter((job) => job.state === 'running');
+  }
+
+  // Of those that run: the last one sent from here, or else the first.
+  get shown(): Job | undefined {
+    const own = this.running.filter((job) => this.#sent.has(job.id));
+    return own.at(-1) ?? this.running[0];
   }
 
   onEnd(listener: EndListener): () => void {
@@ -30,6 +40,7 @@ class Queue {
 
   async submit(request: JobRequest): Promise<Job> {
     const job = await api.submit(request);
+    this.#sent.add(job.id);
     this.#put(job);
     this.#wake?.();
     return job;
@@ -47,9 +58,9 @@ class Queue {
     for (;;) {
       try {
         await this.#refresh();
-        const first = this.jobs[0];
-        if (first) await this.#watch(first.id);
-        else await this.#sleep(POLL_MS);
+        const job = this.shown ?? this.jobs[0];
+        if (job) await this.#watch(job.id);
+        else await this.#sleep(SLOW_POLL_MS);
       } catch {
         await this.#sleep(RETRY_MS); // the banner or the login tells why
       }
@@ -63,11 +74,21 @@ class Queue {
     for (const job of missing) this.#end(await api.job(job.id));
   }
 
+  // Until it ends, or another one is to be shown.
   async #watch(id: number): Promise<void> {
     const abort = new AbortController();
-    const poll = setInterval(() => void this.#refresh().catch(() => abort.abort()), POLL_MS);
+    let wantsOther = false;
+    const look = async (): Promise<void> => {
+      await this.#refresh();
+      wantsOther = this.shown !== undefined && this.shown.id !== id;
+      if (wantsOther) abort.abort();
+    };
+    const pollMs = this.jobs.length > MANY ? SLOW_POLL_MS : POLL_MS;
+    const poll = setInterval(() => void look().catch(() => abort.abort()), pollMs);
     try {
       await watchJob(id, (job) => (hasEnded(job) ? this.#end(job) : this.#put(job)), abort.signal);
+    } catch (fault) {
+      if (!wantsOther) throw fault;
     } finally {
       clearInterval(poll);
     }

@@ -14,7 +14,10 @@ export class EaselServer {
   readonly #folder = mkdtempSync(join(tmpdir(), 'easel-web-'));
   #process: ChildProcess | null = null;
 
-  constructor(readonly options: string[] = []) {}
+  constructor(
+    readonly options: string[] = [],
+    readonly environment: Record<string, string> = {},
+  ) {}
 
   async start(port = 0): Promise<this> {
     const args = [
@@ -27,7 +30,10 @@ export class EaselServer {
       WEB,
       ...this.options,
     ];
-    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(PROGRAM, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.environment },
+    });
     this.#process = child;
     this.url = await new Promise<string>((done, fail) => {
       let output = '';
