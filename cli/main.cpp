@@ -1,14 +1,17 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/exit_status.h"
 #include "easel/base/error.h"
+#include "easel/base/log.h"
 #include "easel/base/system.h"
 #include "easel/base/text.h"
 #include "easel/pipeline/pipeline.h"
@@ -72,7 +75,20 @@ int explain(const CLI::App& app, const CLI::ParseError& error) {
   return fail(kUsageStatus, fmt::format("{}\nSee '{} --help'.", message, command));
 }
 
+// EASEL_LOG: from which level on messages are shown.
+void choose_log_level() {
+  const char* const name = std::getenv("EASEL_LOG");
+  if (name == nullptr || *name == '\0') return;
+  const std::optional<log::Level> level = log::level_named(name);
+  if (!level) {
+    throw Error(ErrorCode::invalid_request,
+                "the environment variable EASEL_LOG is '{}', expected debug, info, warn, error or off", name);
+  }
+  log::set_level(*level);
+}
+
 int run(int argc, const char* const* argv) {
+  choose_log_level();
   CLI::App app("Create images on your own PC from text.", "easel");
   app.set_version_flag("--version", program_version());
   app.require_subcommand(1);

@@ -44,7 +44,7 @@ std::optional<int> card_index(std::string_view name) {
 // The first card that can be used. Where there is none, who asked for no card in particular is not bothered.
 std::optional<int> first_usable_card() {
   try {
-    const std::vector<CardInfo> cards = cuda_plugin().cards();
+    const std::vector<CardInfo> cards = cuda_plugin().cards(/*opens=*/true);
     for (size_t i = 0; i < cards.size(); ++i) {
       if (cards[i].unusable_because.empty()) return static_cast<int>(i);
       log::debug("cuda:{} ({}) is not used: {}", i, cards[i].name, cards[i].unusable_because);
@@ -85,7 +85,7 @@ bool replays() {
 // Throws Error if the card cannot be used.
 const DevicePlugin& require_card(int index) {
   const DevicePlugin& plugin = cuda_plugin();
-  const std::vector<CardInfo> cards = plugin.cards();
+  const std::vector<CardInfo> cards = plugin.cards(/*opens=*/false);
   if (static_cast<size_t>(index) >= cards.size()) {
     throw Error(ErrorCode::device_failure, "there is no device cuda:{}, {}; 'easel devices' lists what there is", index,
                 cards.empty() ? "no CUDA device was found" : fmt::format("the last one is cuda:{}", cards.size() - 1));
@@ -197,7 +197,7 @@ std::string default_device() {
 DeviceList list_devices() {
   DeviceList list{.devices = {describe_cpu()}};
   try {
-    const std::vector<CardInfo> cards = cuda_plugin().cards();
+    const std::vector<CardInfo> cards = cuda_plugin().cards(/*opens=*/true);
     for (size_t i = 0; i < cards.size(); ++i) {
       list.devices.push_back({.name = card_name(static_cast<int>(i)),
                               .title = cards[i].name,

@@ -23,7 +23,7 @@ struct CardInfo {
   std::string name;     // "NVIDIA H100 80GB HBM3"
   std::string details;  // "compute capability 9.0, 132 multiprocessors"
   uint64_t total_bytes = 0;
-  uint64_t free_bytes = 0;
+  uint64_t free_bytes = 0;  // if it was opened
   std::string unusable_because = {};  // empty if it can be opened
 };
 
@@ -64,8 +64,9 @@ class DevicePlugin {
  public:
   virtual ~DevicePlugin() = default;
 
-  // Throws Error device_failure if its driver or library refuses.
-  virtual std::vector<CardInfo> cards() const = 0;
+  // opens: every card, to see whether it works and what memory is free. Some of that stays taken as long as the program
+  // runs. Throws Error device_failure if the driver or library refuses.
+  virtual std::vector<CardInfo> cards(bool opens) const = 0;
   // Throws Error device_failure, out_of_memory, or invalid_request for a type that the card does not compute in.
   virtual OpenedCard open(const CardOptions& options) const = 0;
 };

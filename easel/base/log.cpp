@@ -31,6 +31,15 @@ spdlog::level::level_enum spdlog_level(Level level) {
 
 }  // namespace
 
+std::optional<Level> level_named(std::string_view name) {
+  if (name == "debug") return Level::debug;
+  if (name == "info") return Level::info;
+  if (name == "warn") return Level::warn;
+  if (name == "error") return Level::error;
+  if (name == "off") return Level::off;
+  return std::nullopt;
+}
+
 void set_level(Level level) { logger().set_level(spdlog_level(level)); }
 
 void write(Level level, std::string_view message) {

@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
 namespace easel::log {
 
 enum class Level { debug, info, warn, error, off };
+
+std::optional<Level> level_named(std::string_view name);  // "debug" ... "off"
 
 // Messages below `level` are dropped. The default is Level::warn.
 void set_level(Level level);

@@ -18,6 +18,7 @@ using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 
@@ -52,6 +53,20 @@ TEST_F(Commands, VersionAndHelp) {
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.out, AllOf(HasSubstr("--ddim_steps"), HasSubstr("--cfg-scale"), HasSubstr("--from-file")));
   EXPECT_EQ(run_easel({}).status, 2);
+}
+
+TEST_F(Commands, MessagesAreShownFromTheChosenLevelOn) {
+  const std::vector<std::string> draw = {"txt2img", "--prompt", "a bird", "--steps", "1", "-o"};
+  const auto drawn = [&](const std::string& level) {
+    std::vector<std::string> arguments = draw;
+    arguments.push_back((folder_ / (level + ".png")).string());
+    return run_easel(arguments, {.environment = {"EASEL_LOG=" + level}});
+  };
+  EXPECT_THAT(drawn("debug").err, HasSubstr("debug: memory: needs"));
+  EXPECT_THAT(drawn("warn").err, Not(HasSubstr("debug:")));
+  const Finished refused = drawn("loud");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("EASEL_LOG is 'loud', expected debug, info, warn, error or off"));
 }
 
 TEST_F(Commands, ImagesAreNumberedAndNothingIsOverwritten) {

@@ -49,13 +49,13 @@ int card_count() {
 
 class CardPlugin : public DevicePlugin {
  public:
-  std::vector<CardInfo> cards() const override {
+  std::vector<CardInfo> cards(bool opens) const override {
     std::vector<CardInfo> cards;
     for (int index = 0; index < card_count(); ++index) {
       cards.push_back({.name = "Test card",
                        .details = "made of host memory",
                        .total_bytes = card_bytes(),
-                       .free_bytes = card_bytes()});
+                       .free_bytes = opens ? card_bytes() : 0});
       if (testing::CardFaults(index).is_lost()) cards.back().unusable_because = "it does not answer";
     }
     cards.push_back(
@@ -64,7 +64,7 @@ class CardPlugin : public DevicePlugin {
   }
   OpenedCard open(const CardOptions& options) const override {
     EASEL_ASSERT(options.index < card_count());
-    card::check_numbers(options, cards()[0].name, capability());
+    card::check_numbers(options, cards(false)[0].name, capability());
     auto tape = std::make_shared<testing::CardTape>(testing::CardFaults(options.index));
     const uint64_t bytes = std::min(card_bytes(), options.memory_limit_bytes);
     return {.allocator = std::make_unique<testing::CardMemory>(bytes, tape),

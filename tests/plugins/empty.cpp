@@ -7,7 +7,7 @@ namespace {
 
 class EmptyPlugin : public easel::DevicePlugin {
  public:
-  std::vector<easel::CardInfo> cards() const override {
+  std::vector<easel::CardInfo> cards(bool /*opens*/) const override {
     if (std::getenv("EASEL_TEST_NO_DRIVER") != nullptr) {
       throw easel::Error(easel::ErrorCode::device_failure, "the driver is missing");
     }

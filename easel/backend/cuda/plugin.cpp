@@ -22,7 +22,7 @@ std::string reason_of(cudaError_t status) {
 }
 
 // A card that is lost must not keep anybody from the others, so its failures are told of it alone.
-CardInfo describe(int index) {
+CardInfo describe(int index, bool opens) {
   cudaDeviceProp card = {};
   cudaError_t status = cudaGetDeviceProperties(&card, index);
   if (status != cudaSuccess) return {.name = "NVIDIA card", .details = "", .unusable_because = reason_of(status)};
@@ -35,6 +35,7 @@ CardInfo describe(int index) {
                                         card.minor, kFirstCapability / 10, kFirstCapability % 10);
     return info;
   }
+  if (!opens) return info;
   size_t free = 0;
   size_t total = 0;
   status = cudaSetDevice(index);
@@ -46,7 +47,7 @@ CardInfo describe(int index) {
 
 class CudaPlugin : public DevicePlugin {
  public:
-  std::vector<CardInfo> cards() const override {
+  std::vector<CardInfo> cards(bool opens) const override {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status == cudaErrorNoDevice) {
@@ -60,7 +61,7 @@ class CudaPlugin : public DevicePlugin {
                   cudaGetErrorString(status), CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
     }
     std::vector<CardInfo> cards;
-    for (int index = 0; index < count; ++index) cards.push_back(describe(index));
+    for (int index = 0; index < count; ++index) cards.push_back(describe(index, opens));
     return cards;
   }
 
@@ -69,7 +70,7 @@ class CudaPlugin : public DevicePlugin {
       throw Error(ErrorCode::device_failure, "cuDNN {} is installed, expected {}", cudnnGetVersion(), CUDNN_MAJOR);
     }
     auto context = std::make_shared<Context>(options.index);
-    card::check_numbers(options, describe(options.index).name, context->compute_capability());
+    card::check_numbers(options, describe(options.index, false).name, context->compute_capability());
     const DType type = options.activation_type.value_or(DType::f16);
     return {.allocator = std::make_unique<CardAllocator>(context, options.memory_limit_bytes),
             .backend = std::make_shared<CudaBackend>(context, type, options.reduced),
