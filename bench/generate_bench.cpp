@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "bench/noise.h"
 #include "easel/backend/devices.h"
 #include "easel/base/system.h"
 #include "easel/checkpoint/checkpoint.h"
@@ -29,17 +30,6 @@ double seconds_of(const auto& body) {
   const auto start = std::chrono::steady_clock::now();
   body();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Values that look like noise, the same in every run.
-Tensor noise(const Device& device, Shape shape) {
-  std::vector<float> values(static_cast<size_t>(shape.count()));
-  uint32_t state = 1;
-  for (float& value : values) {
-    state = state * 1664525u + 1013904223u;
-    value = (static_cast<float>(state >> 8) * 0x1p-23f - 1.0f) * 1.7f;
-  }
-  return Tensor::from(device, shape, std::span<const float>(values));
 }
 
 struct Stage {

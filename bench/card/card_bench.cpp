@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/noise.h"
 #include "easel/backend/devices.h"
 #include "easel/base/error.h"
 #include "easel/checkpoint/checkpoint.h"
@@ -35,16 +36,6 @@ struct Settings {
   int64_t size_px = 512;
   std::vector<int64_t> rows = {2, 16};
 };
-
-Tensor noise(const Device& device, const Shape& shape) {
-  std::vector<float> values(static_cast<size_t>(shape.count()));
-  uint32_t state = 1;
-  for (float& value : values) {
-    state = state * 1664525u + 1013904223u;
-    value = (static_cast<float>(state >> 8) * 0x1p-23f - 1.0f) * 1.7f;
-  }
-  return Tensor::from(device, shape, std::span<const float>(values));
-}
 
 // Seconds of one call, of up to ten in a row that nobody waits for in between: the median of five such rows.
 double seconds_of(const Device& device, const auto& body) {

@@ -60,23 +60,8 @@ def seconds_of(body, device, calls=10):
 
 
 class UnetInType(models.Unet):
-    """With the sinusoids of the timestep in the type of the weights."""
-
     def forward(self, x, sinusoids, context):
-        time_embedding = self.time_embed(sinusoids)
-        x = x.contiguous(memory_format=torch.channels_last)
-        skips = []
-        for block in self.input_blocks:
-            for layer in block:
-                x = layer(x) if isinstance(layer, torch.nn.Conv2d) else layer(x, time_embedding, context)
-            skips.append(x)
-        for layer in self.middle_block:
-            x = layer(x, time_embedding, context)
-        for block in self.output_blocks:
-            x = torch.cat([x, skips.pop()], 1)
-            for layer in block:
-                x = layer(x, time_embedding, context)
-        return self.out[2](ops.group_norm(x, self.out[0], True))
+        return self.predict(x, sinusoids, context)
 
 
 def main():

@@ -311,7 +311,11 @@ class Unet(nn.Module):
 
     def forward(self, x, timesteps, context):
         """x [n, 4, h, w], timesteps [n], context [n, t, d] -> predicted noise [n, 4, h, w]"""
-        time = self.time_embed(timestep_embedding(timesteps, self.config.channels))
+        return self.predict(x, timestep_embedding(timesteps, self.config.channels), context).float()
+
+    def predict(self, x, sinusoids, context):
+        """sinusoids [n, channels] of the timesteps; the result is of the weights' type"""
+        time = self.time_embed(sinusoids)
         x = x.contiguous(memory_format=torch.channels_last)
         skips = []
         for block in self.input_blocks:
@@ -324,7 +328,7 @@ class Unet(nn.Module):
             x = torch.cat([x, skips.pop()], 1)
             for layer in block:
                 x = layer(x, time, context)
-        return self.out[2](ops.group_norm(x, self.out[0], True)).float()
+        return self.out[2](ops.group_norm(x, self.out[0], True))
 
 
 # --- CLIP text encoder -------------------------------------------------------------------------------------------

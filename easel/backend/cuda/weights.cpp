@@ -37,25 +37,13 @@ const Tensor& tensor_of(const PackedWeight& weight) { return static_cast<const C
 
 }  // namespace
 
-WeightUploader::Slot::~Slot() {
-  if (pinned != nullptr) cudaFreeHost(pinned);
-}
-
 void WeightUploader::make_room(Slot& slot, uint64_t bytes, const Device& device) {
   if (bytes <= slot.bytes) return;
   check(cudaStreamSynchronize(copies_), "copy weights");
   slot.bytes = 0;
   slot.packed.reset();
-  if (slot.pinned != nullptr) check(cudaFreeHost(slot.pinned), "give memory back");
-  slot.pinned = nullptr;
-  void* pinned = nullptr;
-  if (cudaMallocHost(&pinned, bytes) != cudaSuccess) {
-    cudaGetLastError();
-    throw Error(ErrorCode::out_of_memory,
-                "there are no {} of memory that the card can read weights from; close other programs",
-                format_bytes(bytes));
-  }
-  slot.pinned = static_cast<std::byte*>(pinned);
+  slot.pinned.reset();
+  slot.pinned = std::make_unique<PinnedBuffer>(bytes);
   slot.packed = Tensor::empty(device, {static_cast<int64_t>(bytes)}, DType::u8);
   slot.bytes = bytes;
   slot.unpacked.record(context_->stream());  // the block may have been a tensor's until now
@@ -69,19 +57,19 @@ WeightUploader::Uploaded WeightUploader::upload(const Parameter& weight, const D
   const uint64_t bytes =
       readable ? weight.bytes().size() : static_cast<uint64_t>(weight.shape().count()) * sizeof(float);
   make_room(slot, bytes, device);
-  slot.copied.wait();
+  slot.pinned->copied().wait();
   if (readable) {
-    std::memcpy(slot.pinned, weight.bytes().data(), bytes);
+    std::memcpy(slot.pinned->data(), weight.bytes().data(), bytes);
   } else {
     convert_to_f32(weight.dtype(), weight.bytes(),
-                   {reinterpret_cast<float*>(slot.pinned), static_cast<size_t>(weight.shape().count())});
+                   {reinterpret_cast<float*>(slot.pinned->data()), static_cast<size_t>(weight.shape().count())});
   }
   weight.finish_use();
   slot.unpacked.hold_back(copies_);
   std::byte* const packed = slot.packed->address();
-  check(cudaMemcpyAsync(packed, slot.pinned, bytes, cudaMemcpyHostToDevice, copies_), "copy weights");
-  slot.copied.record(copies_);
-  slot.copied.hold_back(context_->stream());
+  check(cudaMemcpyAsync(packed, slot.pinned->data(), bytes, cudaMemcpyHostToDevice, copies_), "copy weights");
+  slot.pinned->copied().record(copies_);
+  slot.pinned->copied().hold_back(context_->stream());
   return {.bytes = packed, .type = readable ? weight.dtype() : DType::f32, .slot = slot};
 }
 

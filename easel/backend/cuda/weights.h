@@ -8,6 +8,7 @@
 #include "easel/backend/cuda/context.h"
 #include "easel/backend/cuda/kernels/quantize_kernels.h"
 #include "easel/backend/cuda/kernels/weight_kernels.h"
+#include "easel/backend/cuda/pinned.h"
 #include "easel/tensor/parameter.h"
 #include "easel/tensor/tensor.h"
 
@@ -33,12 +34,10 @@ class WeightUploader {
  private:
   // Two, so that one is filled while the card unpacks the other.
   struct Slot {
-    std::byte* pinned = nullptr;  // on the host
+    std::unique_ptr<PinnedBuffer> pinned = nullptr;  // on the host; filled again when it is copied
     std::optional<Tensor> packed = {};
     uint64_t bytes = 0;
-    Event copied = {};    // to the card: `pinned` may be filled again
     Event unpacked = {};  // on the card: `packed` may be filled again
-    ~Slot();
   };
 
   // The bytes of a weight on the card, and the type they are of: the file's, or f16 where the card cannot read that.
