@@ -23,7 +23,7 @@ struct CardInfo {
   std::string name;     // "NVIDIA H100 80GB HBM3"
   std::string details;  // "compute capability 9.0, 132 multiprocessors"
   uint64_t total_bytes = 0;
-  uint64_t free_bytes = 0;  // if it was opened
+  uint64_t free_bytes = 0;            // if it was opened
   std::string unusable_because = {};  // empty if it can be opened
 };
 
