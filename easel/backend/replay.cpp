@@ -35,6 +35,27 @@ enum class Kind : uint64_t {
 constexpr size_t kMaxWorks = 16;    // of different kinds, kept at a time
 constexpr int kMaxRecordings = 32;  // of one kind of work: what is never the same twice is not worth it
 
+// What is not finished is abandoned.
+class OpenRecording {
+ public:
+  explicit OpenRecording(Recorder& recorder) : recorder_(recorder) { recorder_.begin(); }
+  ~OpenRecording() {
+    if (!is_finished_) recorder_.abandon();
+  }
+  OpenRecording(const OpenRecording&) = delete;
+  OpenRecording& operator=(const OpenRecording&) = delete;
+
+  std::unique_ptr<Recording> finish() {
+    auto recording = recorder_.finish();
+    is_finished_ = true;
+    return recording;
+  }
+
+ private:
+  Recorder& recorder_;
+  bool is_finished_ = false;
+};
+
 class ReplayingBackend : public Backend {
  public:
   ReplayingBackend(std::shared_ptr<Backend> inner, std::unique_ptr<Recorder> recorder, ReplayMemory& memory)
@@ -228,14 +249,20 @@ std::optional<Tensor> ReplayingBackend::recorded(Known& known, const Work& work)
   std::optional<Tensor> result;
   {
     const ReplayMemory::Work scope(memory_, Trace::Mode::recording, known.operations, known.uploads);
-    try {
-      recorder_->begin();
-      result = work(known.inputs);
-      known.recording = recorder_->finish();
-    } catch (const std::exception& reason) {
-      recorder_->abandon();
-      log::debug("what a network computes is not recorded: {}", reason.what());
+    // What else ends the work ends it for good: to begin anew, it may have to be asked for again.
+    const auto is_left = [](const char* reason) {
+      log::debug("what a network computes is not recorded: {}", reason);
       return std::nullopt;
+    };
+    try {
+      OpenRecording recording(*recorder_);
+      result = work(known.inputs);
+      known.recording = recording.finish();
+    } catch (const ReplayMismatch& reason) {
+      return is_left(reason.what());
+    } catch (const Error& reason) {
+      if (reason.code() != ErrorCode::device_failure) throw;
+      return is_left(reason.what());
     }
   }
   return run(known, *result);

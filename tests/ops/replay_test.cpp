@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+#include <utility>
+
 #include "easel/ops/arithmetic.h"
 #include "easel/ops/ops.h"
 #include "tests/plugins/card_backend.h"
@@ -201,6 +204,25 @@ TEST_F(Replay, AnErrorEndsTheWork) {
   expect_counts(1, 2);
   EXPECT_THROW(replayed(tensor({2.0f}), work), Error);
   EXPECT_THAT(replayed(tensor({2.0f}), polynomial).values(), ElementsAre(14));
+}
+
+// As somebody who skips an image does: it is said once.
+TEST_F(Replay, WhatEndsTheWorkIsNotSwallowed) {
+  for (int time = 0; time < 4; ++time) {
+    bool is_skipped = time > 0;
+    const auto work = [&](std::span<const Tensor> inputs) {
+      const Tensor x = polynomial(inputs);
+      if (std::exchange(is_skipped, false)) throw std::runtime_error("skipped");
+      return x;
+    };
+    if (time == 0) {
+      replayed(tensor({2.0f}), work);
+    } else {
+      EXPECT_THROW(replayed(tensor({2.0f}), work), std::runtime_error);
+    }
+  }
+  for (int time = 0; time < 2; ++time) EXPECT_THAT(replayed(tensor({2.0f}), polynomial).values(), ElementsAre(14));
+  expect_counts(1, 2);
 }
 
 TEST_F(Replay, MemoryIsGivenBackWhenOthersNeedIt) {
