@@ -130,6 +130,12 @@ class Recovery : public ::testing::Test {
             .parameters = "a bird\nSteps: 1, Seed: 7, Size: 8x4",
             .watermarked = false};
   }
+  // A queued job, in records that `changes` make those of an older version.
+  int64_t job_of_older_records(const char* changes) const {
+    const int64_t id = server::JobStore(folder_.path()).add(order()).id;
+    server::Database(folder_ / "easel.sqlite").run(changes);
+    return id;
+  }
 
   TemporaryFolder folder_;
 };
@@ -222,15 +228,8 @@ TEST_F(Recovery, ImagesOfEndedRequestsAreDeletedBeyondALimit) {
 }
 
 TEST_F(Recovery, RecordsOfTheFirstVersionAreBroughtUpToDate) {
-  int64_t id = 0;
-  {
-    server::JobStore store(folder_.path());
-    id = store.add(order()).id;
-  }
-  {
-    server::Database database(folder_ / "easel.sqlite");
-    database.run("ALTER TABLE jobs DROP COLUMN vae; ALTER TABLE jobs DROP COLUMN device; PRAGMA user_version = 1");
-  }
+  const int64_t id = job_of_older_records(
+      "ALTER TABLE jobs DROP COLUMN vae; ALTER TABLE jobs DROP COLUMN device; PRAGMA user_version = 1");
   server::JobStore store(folder_.path());
   EXPECT_EQ(store.find(id)->vae, "");
   EXPECT_EQ(store.find(id)->device, "");
@@ -238,15 +237,7 @@ TEST_F(Recovery, RecordsOfTheFirstVersionAreBroughtUpToDate) {
 }
 
 TEST_F(Recovery, RecordsWithoutDevicesAreBroughtUpToDate) {
-  int64_t id = 0;
-  {
-    server::JobStore store(folder_.path());
-    id = store.add(order()).id;
-  }
-  {
-    server::Database database(folder_ / "easel.sqlite");
-    database.run("ALTER TABLE jobs DROP COLUMN device; PRAGMA user_version = 2");
-  }
+  const int64_t id = job_of_older_records("ALTER TABLE jobs DROP COLUMN device; PRAGMA user_version = 2");
   {
     server::JobStore store(folder_.path());
     EXPECT_EQ(store.find(id)->device, "");
